@@ -1,0 +1,13 @@
+//! Layered configuration: defaults < files < environment < `--set`.
+
+mod effective;
+mod error;
+mod loader;
+mod setting;
+mod sources;
+
+pub use effective::EffectiveSetting;
+pub use error::ConfigurationError;
+pub use loader::{ConfigLoader, Loaded};
+pub use setting::Origin;
+pub use sources::Assignment;

@@ -1,0 +1,351 @@
+//! Which series a table holds: from what the user says, the file's columns, its name, and its times.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{MarketDataError, Place};
+use crate::read::RawSeries;
+use crate::symbol::{Market, SeriesKey, Symbol, Venue};
+use crate::timeframe::Timeframe;
+use crate::timestamp::Timestamp;
+
+/// Exchanges that are recognised in file names. Others are named with an explicit venue.
+const EXCHANGES: [&str; 18] = [
+    "binance", "bybit", "okx", "okex", "coinbase", "kraken", "bitstamp", "bitfinex", "kucoin", "gate",
+    "gateio", "mexc", "huobi", "htx", "bitget", "deribit", "bitmex", "gemini",
+];
+
+/// What the user states about a file; each statement wins over what the file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hints {
+    /// Where the candles traded.
+    pub venue: Option<Venue>,
+    /// What traded, in any spelling.
+    pub symbol: Option<String>,
+    /// How long each candle is.
+    pub timeframe: Option<Timeframe>,
+    /// Quote currency of symbols that the file names by their base alone (`BTC`).
+    pub quote: Option<String>,
+}
+
+/// A series' key, and what had to be assumed to find it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The key.
+    pub key: SeriesKey,
+    /// Assumptions that the user should know.
+    pub notes: Vec<String>,
+}
+
+/// Finds the key of a raw series that was read from `file`.
+///
+/// # Errors
+/// Names what is missing (symbol, timeframe) or contradictory, and the option that states it.
+pub fn identify(raw: &RawSeries, file: &str, hints: &Hints) -> Result<Identity, MarketDataError> {
+    let name = FileName::of(file);
+    let mut notes = Vec::new();
+    let venue = match &hints.venue {
+        Some(venue) => venue.clone(),
+        None => venue_of(raw, &name, &mut notes)?,
+    };
+    let symbol = symbol_of(raw, &name, file, hints, venue.market())?;
+    let timeframe = timeframe_of(raw, &name, file, hints)?;
+    Ok(Identity { key: SeriesKey::new(venue, symbol, timeframe), notes })
+}
+
+fn venue_of(raw: &RawSeries, name: &FileName, notes: &mut Vec<String>) -> Result<Venue, MarketDataError> {
+    // `bybit-linear_BTCUSDT_…`: a name that begins with a venue states it whole.
+    if raw.exchange.is_none()
+        && let Some(venue) = name.stem.split('_').next().and_then(|first| first.parse::<Venue>().ok())
+    {
+        return Ok(venue);
+    }
+    let label = raw.exchange.as_deref().map(str::to_lowercase);
+    let exchange = label.clone().or_else(|| name.exchange());
+    let market = raw
+        .market
+        .as_deref()
+        .and_then(Market::from_word)
+        .or_else(|| name.market())
+        .or_else(|| raw.symbol.as_deref().filter(|symbol| symbol.contains(':')).map(|_| Market::Linear));
+    if exchange.is_none() || market.is_none() {
+        let assumed = Venue::new(exchange.as_deref().unwrap_or("unknown"), market.unwrap_or(Market::Spot))?;
+        notes.push(format!("the venue is not stated and was taken as {assumed}; state it with --venue"));
+        return Ok(assumed);
+    }
+    Venue::new(exchange.as_deref().unwrap_or("unknown"), market.unwrap_or(Market::Spot))
+}
+
+fn symbol_of(
+    raw: &RawSeries,
+    name: &FileName,
+    file: &str,
+    hints: &Hints,
+    market: Market,
+) -> Result<Symbol, MarketDataError> {
+    if let Some(symbol) = &hints.symbol {
+        return Symbol::parse_on(symbol, market);
+    }
+    let unreadable = |problem: String, remedy: &str| MarketDataError::Unreadable {
+        place: Place::file(file),
+        problem,
+        remedy: remedy.to_owned(),
+    };
+    if let Some(label) = &raw.symbol {
+        if let Some(quote) = &hints.quote
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && Symbol::parse_on(label, market).is_err()
+        {
+            return Symbol::parse_on(&format!("{label}/{quote}"), market);
+        }
+        return Symbol::parse_on(label, market).map_err(|_| {
+            unreadable(
+                format!("`{label}` is no symbol that can be cut into base and quote"),
+                "state the quote currency with --quote USD, or the whole symbol with --symbol BTC/USD",
+            )
+        });
+    }
+    name.symbol(market).ok_or_else(|| {
+        unreadable(
+            "neither a column nor the file's name says which symbol this is".to_owned(),
+            "state it with --symbol, for example --symbol BTC/USDT:USDT",
+        )
+    })
+}
+
+fn timeframe_of(
+    raw: &RawSeries,
+    name: &FileName,
+    file: &str,
+    hints: &Hints,
+) -> Result<Timeframe, MarketDataError> {
+    let unreadable = |problem: String, remedy: &str| MarketDataError::Unreadable {
+        place: Place::file(file),
+        problem,
+        remedy: remedy.to_owned(),
+    };
+    let seen = usual_distance(&raw.columns.open_time);
+    if let Some(stated) = hints.timeframe {
+        // Candles closer together than the stated timeframe cannot be of it.
+        if let Some(distance) = seen
+            && distance < stated.millis()
+        {
+            return Err(unreadable(
+                format!("--timeframe says {stated}, but candles are {} s apart", distance / 1_000),
+                "state the timeframe of the file; resample the series afterwards",
+            ));
+        }
+        return Ok(stated);
+    }
+    let label = raw.timeframe.as_deref().and_then(|text| text.parse().ok());
+    let named: Option<Timeframe> = label.or_else(|| name.timeframe());
+    match (seen.map(|distance| (distance, Timeframe::from_millis(distance))), named) {
+        (Some((_, Some(seen))), None) => Ok(seen),
+        (Some((_, Some(seen))), Some(named)) if seen == named => Ok(seen),
+        (Some((distance, _)), Some(named)) => Err(unreadable(
+            format!("the name or a column says {named}, but most candles are {} s apart", distance / 1_000),
+            "state the true one with --timeframe",
+        )),
+        (None, Some(named)) => Ok(named),
+        (Some((distance, None)), None) => Err(unreadable(
+            format!("most candles are {} s apart, which is no timeframe", distance / 1_000),
+            "these may not be candles; if they are, state --timeframe",
+        )),
+        (None, None) => Err(unreadable(
+            "a single candle does not tell its timeframe".to_owned(),
+            "state it with --timeframe",
+        )),
+    }
+}
+
+/// The most frequent distance between neighbouring times, in ms.
+fn usual_distance(times: &[Timestamp]) -> Option<i64> {
+    let mut counts: HashMap<i64, usize> = HashMap::new();
+    for pair in times.windows(2).take(100_000) {
+        let distance = pair[1].since(pair[0]).abs();
+        if distance > 0 {
+            *counts.entry(distance).or_default() += 1;
+        }
+    }
+    // The smaller of two equally frequent ones, so that the result does not depend on hashing.
+    counts.into_iter().max_by_key(|(distance, count)| (*count, std::cmp::Reverse(*distance))).map(|(d, _)| d)
+}
+
+/// What a file's name says, taken apart. An archive member's own name comes before the archive's.
+struct FileName {
+    stem: String,
+    words: Vec<String>,
+}
+
+impl FileName {
+    fn of(file: &str) -> Self {
+        let (outer, inner) = match file.split_once('!') {
+            Some((outer, inner)) => (outer, Some(inner)),
+            None => (file, None),
+        };
+        let stem = stem(outer);
+        let mut words = Vec::new();
+        for part in inner.map(self::stem).into_iter().chain([stem.clone()]) {
+            words.extend(
+                part.split(|character: char| !character.is_ascii_alphanumeric())
+                    .filter(|word| !word.is_empty())
+                    .map(str::to_owned),
+            );
+        }
+        Self { stem, words }
+    }
+
+    fn exchange(&self) -> Option<String> {
+        self.words
+            .iter()
+            .map(|word| word.to_ascii_lowercase())
+            .find(|word| EXCHANGES.contains(&word.as_str()))
+    }
+
+    fn market(&self) -> Option<Market> {
+        // freqtrade names a perpetual BTC_USDT_USDT.
+        let settled = self.words.windows(2).any(|pair| pair[0] == pair[1] && is_quote(&pair[0]));
+        self.words.iter().find_map(|word| Market::from_word(word)).or(settled.then_some(Market::Linear))
+    }
+
+    fn timeframe(&self) -> Option<Timeframe> {
+        self.words
+            .iter()
+            .filter(|word| !word.bytes().all(|byte| byte.is_ascii_digit()))
+            // A lone lower-case letter is more often part of a name than a day or a week.
+            .filter(|word| word.len() > 1 || matches!(word.as_str(), "D" | "W"))
+            .find_map(|word| word.parse().ok())
+    }
+
+    fn symbol(&self, market: Market) -> Option<Symbol> {
+        let pairs = self.words.windows(2).find_map(|pair| {
+            let base =
+                !pair[0].is_empty() && pair[0].bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+            (base && !is_quote(&pair[0]) && is_quote(&pair[1])
+                || base && is_quote(&pair[0]) && is_dollar(&pair[1]) && pair[0] != pair[1])
+                .then(|| format!("{}/{}", pair[0], pair[1]))
+        });
+        let joined = self.words.iter().find_map(|word| {
+            let upper = word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+            let candidate = Symbol::parse_on(word, market).ok()?;
+            (upper || is_dollar(candidate.quote())).then_some(candidate)
+        });
+        joined.or_else(|| pairs.and_then(|pair| Symbol::parse_on(&pair, market).ok()))
+    }
+}
+
+fn is_dollar(word: &str) -> bool {
+    matches!(word, "USDT" | "USDC" | "USD" | "BUSD" | "FDUSD" | "TUSD")
+}
+
+fn is_quote(word: &str) -> bool {
+    is_dollar(word) || matches!(word, "BTC" | "ETH" | "EUR" | "BNB")
+}
+
+/// The name without directories and without its endings.
+fn stem(path: &str) -> String {
+    let mut name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    while let Some((rest, ending)) = name.rsplit_once('.') {
+        let known =
+            ["gz", "zip", "csv", "json", "parquet", "feather", "arrow", "txt", "tsv", "data", "ipc", "pq"];
+        if !known.contains(&ending.to_ascii_lowercase().as_str()) {
+            break;
+        }
+        name = rest;
+    }
+    name.to_owned()
+}
+
+/// A name for a series that is no pair: the words of a file's name that are neither its timeframe nor
+/// its venue, in upper case (`macro/dxy_1d.csv.gz` → `DXY`).
+pub(crate) fn series_name_of(file: &str) -> String {
+    let stem = stem(file.split('!').next().unwrap_or(file));
+    let words: Vec<String> = stem
+        .split(['_', ' ', '.'])
+        .filter(|word| !word.is_empty() && word.parse::<Timeframe>().is_err())
+        .map(str::to_ascii_uppercase)
+        .collect();
+    words.join("_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::candle::Candle;
+
+    fn minutes(step: i64) -> RawSeries {
+        let mut raw = RawSeries { has_volume: true, ..RawSeries::default() };
+        for index in 0..5 {
+            raw.columns.push(&Candle {
+                open_time: Timestamp::from_millis(index * step * 60_000),
+                open: 1.0,
+                high: 1.0,
+                low: 1.0,
+                close: 1.0,
+                volume: 1.0,
+                turnover: None,
+            });
+        }
+        raw
+    }
+
+    #[test]
+    fn names_of_files_tell_the_series() {
+        for (file, step, expected) in [
+            ("data/bybit-linear_BTCUSDT_5m_dkotl.csv.gz", 5, "bybit-linear BTC/USDT:USDT 5m"),
+            ("binance-usdm_ADAUSDT_1m_typhonun.csv.gz", 1, "binance-linear ADA/USDT:USDT 1m"),
+            ("binance-spot_BTCUSDT_1h_nic.csv.gz", 60, "binance-spot BTC/USDT 1h"),
+            ("cdd-usd-spot_BTCUSD_1h_gymtradingenv.csv.gz", 60, "cdd-usd-spot BTC/USD 1h"),
+            ("BTCUSDT-1m-2024-01.zip!BTCUSDT-1m-2024-01.csv", 1, "unknown-spot BTC/USDT 1m"),
+            ("freqtrade_ADA_USDT_USDT-5m-futures.feather", 5, "unknown-linear ADA/USDT:USDT 5m"),
+            ("BTC_USDT-1h.feather", 60, "unknown-spot BTC/USDT 1h"),
+            (
+                "lean_bybit_linear_20221213_trade.zip!20221213_btcusdt_minute_trade_perp.csv",
+                1,
+                "bybit-linear BTC/USDT:USDT 1m",
+            ),
+            ("bybit_XRPUSDT_D_date-only.csv.gz", 1440, "bybit-spot XRP/USDT 1d"),
+            ("binance_12-column_klines_1h_BTCUSDT.csv.gz", 60, "binance-spot BTC/USDT 1h"),
+            ("noheader_BNBUSDT_1d_20230315T.csv.gz", 1440, "unknown-spot BNB/USDT 1d"),
+        ] {
+            let found = identify(&minutes(step), file, &Hints::default()).unwrap();
+            assert_eq!(found.key.to_string(), expected, "{file}");
+        }
+    }
+
+    #[test]
+    fn hints_win() {
+        let hints = Hints {
+            venue: Some("bybit-inverse".parse().unwrap()),
+            symbol: Some("ETHUSD".to_owned()),
+            timeframe: Some(Timeframe::M1),
+            quote: None,
+        };
+        let found = identify(&minutes(5), "binance-spot_BTCUSDT_5m.csv", &hints).unwrap();
+        assert_eq!(found.key.to_string(), "bybit-inverse ETH/USD:ETH 1m");
+    }
+
+    #[test]
+    fn says_what_is_missing_or_contradictory() {
+        let refused =
+            |raw: &RawSeries, file: &str, hints: &Hints| identify(raw, file, hints).unwrap_err().to_string();
+        let none = Hints::default();
+        assert!(refused(&minutes(5), "candles.csv", &none).contains("--symbol"));
+        assert!(refused(&minutes(5), "BTCUSDT_1h.csv", &none).contains("1h, but most candles are 300 s"));
+        assert!(refused(&minutes(7), "BTCUSDT.csv", &none).contains("420 s apart"));
+        let wrong = Hints { timeframe: Some(Timeframe::H1), ..Hints::default() };
+        assert!(refused(&minutes(5), "BTCUSDT.csv", &wrong).contains("--timeframe says 1h"));
+        let base_only = RawSeries { symbol: Some("BTC".to_owned()), ..minutes(5) };
+        assert!(refused(&base_only, "x.csv", &none).contains("--quote"));
+        let quoted = Hints { quote: Some("USD".to_owned()), ..Hints::default() };
+        assert_eq!(identify(&base_only, "x.csv", &quoted).unwrap().key.symbol.to_string(), "BTC/USD");
+    }
+
+    #[test]
+    fn names_of_other_series() {
+        assert_eq!(series_name_of("macro/dxy_1d.csv.gz"), "DXY");
+        assert_eq!(series_name_of("btc_hashrate_1d.csv.gz"), "BTC_HASHRATE");
+    }
+}

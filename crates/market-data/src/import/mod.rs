@@ -1,0 +1,463 @@
+//! From a file to sound series: read, identify, inspect, judge.
+//!
+//! A file is taken whole or not at all: if one of its series is refused, none is returned, and the
+//! error names the reason.
+
+mod side_table;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{MarketDataError, Place};
+use crate::exogenous::{
+    ExogenousSeries, Headline, HeadlineSeries, KnownAfter, check_settlement_clock, clean_name, funding_name,
+};
+use crate::identify::{Hints, identify, series_name_of};
+use crate::quality::{Inspected, Plausibility, Policy, check_index_range, inspect};
+use crate::read::{
+    Content, DelimitedText, Member, RawSeries, RawTable, ReadOptions, TableKind, candles_of_frame,
+    column_names, find_column, find_time_column, for_each_member, kind_of, read_delimited, read_frame,
+    read_json,
+};
+use crate::timestamp::Timestamp;
+
+use side_table::SideTable;
+
+/// What a file is read as, where its header does not tell or tells wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// What the columns say.
+    #[default]
+    Auto,
+    /// Candles.
+    Candles,
+    /// Funding rates.
+    Funding,
+    /// One value per time.
+    Values,
+    /// News headlines.
+    Headlines,
+}
+
+impl std::str::FromStr for Kind {
+    type Err = MarketDataError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "auto" => Self::Auto,
+            "candles" => Self::Candles,
+            "funding" => Self::Funding,
+            "values" => Self::Values,
+            "headlines" => Self::Headlines,
+            _ => {
+                return Err(MarketDataError::request(
+                    "kind",
+                    format!("`{text}` is unknown; use auto, candles, funding, values or headlines"),
+                ));
+            }
+        })
+    }
+}
+
+/// How files are imported.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ImportOptions {
+    /// What the files hold.
+    pub kind: Kind,
+    /// What the user states about them.
+    pub hints: Hints,
+    /// How their text is read.
+    pub read: ReadOptions,
+    /// What happens to rows with findings.
+    pub policy: Policy,
+    /// Which signs of a false record are accepted.
+    pub plausibility: Plausibility,
+    /// When values of exogenous series become known; by default what their kind implies.
+    pub known_after: Option<KnownAfter>,
+    /// The name of an exogenous series, where the file's own is not wanted.
+    pub name: Option<String>,
+}
+
+/// What one table of a file became.
+#[derive(Clone, Debug)]
+pub enum Imported {
+    /// Sound candle series with their reports.
+    Candles(Vec<Inspected>),
+    /// Exogenous series.
+    Exogenous(Vec<ExogenousSeries>),
+    /// Headlines.
+    Headlines(HeadlineSeries),
+}
+
+/// One table of a file, and what to know about it.
+#[derive(Clone, Debug)]
+pub struct ImportedTable {
+    /// The file, with the archive member where there is one.
+    pub file: String,
+    /// What it holds.
+    pub content: Imported,
+    /// Notes of the reader; those about single candle series are in their reports.
+    pub notes: Vec<String>,
+}
+
+/// Imports every table of a file. `now` is the time against which unfinished candles are found.
+///
+/// # Errors
+/// Whatever keeps the file from being taken whole, with file, line, column and remedy.
+pub fn import_file(
+    path: &Path,
+    options: &ImportOptions,
+    now: Option<Timestamp>,
+) -> Result<Vec<ImportedTable>, MarketDataError> {
+    let mut tables = Vec::new();
+    for_each_member(path, &mut |member| {
+        tables.push(Importer { options, now }.import(member)?);
+        Ok(())
+    })?;
+    Ok(tables)
+}
+
+struct Importer<'a> {
+    options: &'a ImportOptions,
+    now: Option<Timestamp>,
+}
+
+impl Importer<'_> {
+    fn import(&self, member: Member<'_>) -> Result<ImportedTable, MarketDataError> {
+        let rules = self.options.read.time_rules(&member.name);
+        let columns = self.options.read.columns.as_deref();
+        let name = member.name;
+        match member.content {
+            Content::Json(text) => {
+                self.expect_candles(&name)?;
+                self.candles(read_json(name, text, rules, columns)?)
+            }
+            Content::Delimited(text) => {
+                let mut text = DelimitedText::open(name.clone(), text, &rules, columns)?;
+                match self.kind(&name, &text.sniffed.kind)? {
+                    TableKind::Candles => self.candles(read_delimited(text, rules, columns)?),
+                    kind => {
+                        let header = text.sniffed.header.clone().unwrap_or_default();
+                        let wanted = Wanted::of(&kind, &header, text.sniffed.width);
+                        let table = SideTable::of_text(
+                            &mut text,
+                            rules,
+                            &wanted.numbers,
+                            &wanted.texts,
+                            wanted.time,
+                        )?;
+                        self.side(&name, &kind, &wanted, table)
+                    }
+                }
+            }
+            Content::Parquet(file) => self.frame(&name, read_frame(&name, file, true)?, rules),
+            Content::Arrow(file) => self.frame(&name, read_frame(&name, file, false)?, rules),
+        }
+    }
+
+    fn frame(
+        &self,
+        name: &str,
+        frame: polars::prelude::DataFrame,
+        rules: crate::read::TimeRules,
+    ) -> Result<ImportedTable, MarketDataError> {
+        let names = self.options.read.columns.clone().unwrap_or_else(|| column_names(&frame));
+        let seen = kind_of(&names).unwrap_or(TableKind::Candles);
+        match self.kind(name, &seen)? {
+            TableKind::Candles => self.candles(candles_of_frame(
+                name.to_owned(),
+                &frame,
+                rules,
+                self.options.read.columns.as_deref(),
+            )?),
+            kind => {
+                let wanted = Wanted::of(&kind, &names, names.len());
+                let table =
+                    SideTable::of_frame(name, &frame, rules, &wanted.numbers, &wanted.texts, wanted.time)?;
+                self.side(name, &kind, &wanted, table)
+            }
+        }
+    }
+
+    /// What a table is read as.
+    fn kind(&self, name: &str, seen: &TableKind) -> Result<TableKind, MarketDataError> {
+        let kind = match self.options.kind {
+            Kind::Auto => seen.clone(),
+            Kind::Candles => TableKind::Candles,
+            Kind::Funding => TableKind::Funding,
+            Kind::Values => TableKind::Values,
+            Kind::Headlines => TableKind::Headlines,
+        };
+        let remedy = match kind {
+            TableKind::Trades => "aggregate the trades to candles first; candles are what is imported",
+            TableKind::OrderBook => "candles are what is imported; give candles of traded prices",
+            TableKind::Quotes => "give candles of traded prices instead of bid and ask bars",
+            _ => return Ok(kind),
+        };
+        Err(MarketDataError::Unreadable {
+            place: Place::at(name, 1, None),
+            problem: format!("this is {}, not candles", kind.describe()),
+            remedy: remedy.to_owned(),
+        })
+    }
+
+    fn expect_candles(&self, name: &str) -> Result<(), MarketDataError> {
+        match self.options.kind {
+            Kind::Auto | Kind::Candles => Ok(()),
+            _ => Err(MarketDataError::request(
+                "kind",
+                format!("{name} is JSON, which is read as candles only"),
+            )),
+        }
+    }
+
+    /// Candles, or an index without volume, or funding in the dress of candles.
+    fn candles(&self, table: RawTable) -> Result<ImportedTable, MarketDataError> {
+        let auto = self.options.kind == Kind::Auto;
+        if auto && is_funding_in_candles(&table) {
+            return self.funding_in_candles(table);
+        }
+        if auto && table.series.iter().all(is_index) {
+            return self.index(table);
+        }
+        let RawTable { file, series, notes } = table;
+        let mut inspected = Vec::with_capacity(series.len());
+        for raw in series {
+            let identity = identify(&raw, &file, &self.options.hints)?;
+            let mut one = inspect(raw, identity.key, &file, self.options.policy, self.now)?;
+            one.report.notes.extend(notes.iter().cloned());
+            one.report.notes.extend(identity.notes);
+            inspected.push(self.options.plausibility.check(one)?);
+        }
+        if let Some((first, second)) = same_key(&inspected) {
+            return Err(MarketDataError::Unreadable {
+                place: Place::file(file),
+                problem: format!("two symbols of the file are the same series {first} ({second})"),
+                remedy: "leave --symbol out for files with many symbols".to_owned(),
+            });
+        }
+        Ok(ImportedTable { file, content: Imported::Candles(inspected), notes: Vec::new() })
+    }
+
+    /// An index (VIX, DXY) has prices but no volume: it is no market that could be traded here.
+    fn index(&self, table: RawTable) -> Result<ImportedTable, MarketDataError> {
+        let RawTable { file, series, mut notes } = table;
+        notes.push("without volume this is an index, imported as an exogenous series".to_owned());
+        let mut imported = Vec::with_capacity(series.len());
+        for raw in series {
+            let name = self
+                .options
+                .name
+                .clone()
+                .or_else(|| raw.symbol.clone())
+                .unwrap_or_else(|| series_name_of(&file));
+            let side = SideTable {
+                times: raw.columns.open_time,
+                lines: raw.lines,
+                numbers: vec![raw.columns.open, raw.columns.high, raw.columns.low, raw.columns.close],
+                texts: Vec::new(),
+                notes: Vec::new(),
+            };
+            let fields = ["open", "high", "low", "close"].map(str::to_owned).to_vec();
+            imported.push(self.exogenous(&file, &clean_name(&name), fields, side, KnownAfter::Period)?);
+        }
+        Ok(ImportedTable { file, content: Imported::Exogenous(imported), notes })
+    }
+
+    /// freqtrade keeps funding rates as candles whose open is the rate and whose rest is zero.
+    fn funding_in_candles(&self, table: RawTable) -> Result<ImportedTable, MarketDataError> {
+        let RawTable { file, series, mut notes } = table;
+        notes.push("funding rates were read from the column `open`; the rest is zero".to_owned());
+        let mut imported = Vec::new();
+        for raw in series {
+            let side = SideTable {
+                times: raw.columns.open_time,
+                lines: raw.lines,
+                numbers: vec![raw.columns.open],
+                texts: Vec::new(),
+                notes: Vec::new(),
+            };
+            imported.push(self.funding_series(&file, side, None, None)?);
+        }
+        Ok(ImportedTable { file, content: Imported::Exogenous(imported), notes })
+    }
+
+    fn side(
+        &self,
+        file: &str,
+        kind: &TableKind,
+        wanted: &Wanted,
+        table: SideTable,
+    ) -> Result<ImportedTable, MarketDataError> {
+        let notes = table.notes.clone();
+        let content = match kind {
+            TableKind::Headlines => self.headlines(file, wanted, table)?,
+            TableKind::Funding => {
+                let labels = [wanted.text("symbol"), wanted.text("venue")];
+                let mut series = Vec::new();
+                for (part, label) in table.split_by(&labels) {
+                    let [symbol, venue] = &label[..] else { continue };
+                    series.push(self.funding_series(file, part, venue.as_deref(), symbol.as_deref())?);
+                }
+                Imported::Exogenous(series)
+            }
+            _ => {
+                let mut series = Vec::new();
+                for (part, label) in table.split_by(&[wanted.text("series")]) {
+                    let name = self.options.name.clone().or_else(|| label.into_iter().flatten().next());
+                    let name = clean_name(&name.unwrap_or_else(|| series_name_of(file)));
+                    series.push(self.exogenous(
+                        file,
+                        &name,
+                        vec!["value".to_owned()],
+                        part,
+                        KnownAfter::Period,
+                    )?);
+                }
+                Imported::Exogenous(series)
+            }
+        };
+        Ok(ImportedTable { file: file.to_owned(), content, notes })
+    }
+
+    fn funding_series(
+        &self,
+        file: &str,
+        part: SideTable,
+        venue: Option<&str>,
+        symbol: Option<&str>,
+    ) -> Result<ExogenousSeries, MarketDataError> {
+        let exchange = self.options.hints.venue.as_ref().map(|venue| venue.exchange().to_owned());
+        let exchange = exchange.or_else(|| venue.map(str::to_owned));
+        let symbol = self.options.hints.symbol.clone().or_else(|| symbol.map(str::to_owned));
+        let name = self
+            .options
+            .name
+            .clone()
+            .unwrap_or_else(|| funding_name(exchange.as_deref(), symbol.as_deref(), Path::new(file)));
+        let part = part.in_order(file, self.options.policy)?;
+        check_settlement_clock(file, &part.lines, &part.times)?;
+        self.exogenous(file, &name, vec!["funding_rate".to_owned()], part, KnownAfter::Immediately)
+    }
+
+    fn exogenous(
+        &self,
+        file: &str,
+        name: &str,
+        fields: Vec<String>,
+        part: SideTable,
+        known: KnownAfter,
+    ) -> Result<ExogenousSeries, MarketDataError> {
+        let part = part.in_order(file, self.options.policy)?;
+        if let Some(last) = part.numbers.last() {
+            check_index_range(file, name, last, &part.lines, &self.options.plausibility)?;
+        }
+        ExogenousSeries::new(
+            name,
+            fields,
+            part.times,
+            part.numbers,
+            self.options.known_after.unwrap_or(known),
+        )
+    }
+
+    fn headlines(&self, file: &str, wanted: &Wanted, table: SideTable) -> Result<Imported, MarketDataError> {
+        let text = |column: Option<usize>, row: usize| {
+            column.map_or_else(String::new, |column| table.texts[column][row].clone())
+        };
+        let headlines = (0..table.times.len())
+            .map(|row| Headline {
+                published_at: table.times[row],
+                source: text(wanted.text("source"), row),
+                title: text(wanted.text("title"), row),
+                subject: text(wanted.text("subject"), row),
+                label: text(wanted.text("label"), row),
+                polarity: table.numbers.first().map(|column| column[row]).filter(|value| value.is_finite()),
+            })
+            .collect();
+        let name = self.options.name.clone().unwrap_or_else(|| series_name_of(file).to_lowercase());
+        Ok(Imported::Headlines(HeadlineSeries::new(&clean_name(&name), headlines)?))
+    }
+}
+
+/// Which columns of a table that is not candles are read.
+struct Wanted {
+    time: usize,
+    numbers: Vec<usize>,
+    texts: Vec<usize>,
+    text_names: Vec<&'static str>,
+}
+
+impl Wanted {
+    fn of(kind: &TableKind, header: &[String], width: usize) -> Self {
+        let time = find_time_column(header).unwrap_or(0);
+        let find = |names: &[&str]| find_column(header, names);
+        let (numbers, texts): (Vec<Option<usize>>, Vec<(&'static str, Option<usize>)>) = match kind {
+            TableKind::Funding => (
+                vec![
+                    find(&["funding_rate", "fundingrate", "last_funding_rate", "rate"])
+                        .or((width == 2).then_some(1)),
+                ],
+                vec![
+                    ("symbol", find(&["symbol", "pair", "instrument", "instid"])),
+                    ("venue", find(&["venue", "exchange"])),
+                ],
+            ),
+            TableKind::Headlines => (
+                vec![find(&["polarity", "score", "sentiment_score"])],
+                vec![
+                    ("source", find(&["source", "publisher"])),
+                    ("title", find(&["title", "headline"])),
+                    ("subject", find(&["subject", "topic", "category"])),
+                    ("label", find(&["sentiment_label", "label", "sentiment"])),
+                ],
+            ),
+            _ => (
+                vec![find(&["value", "close", "price"]).or((width >= 2).then_some(1))],
+                vec![("series", find(&["series", "name", "symbol"]))],
+            ),
+        };
+        let present: Vec<(&'static str, usize)> =
+            texts.into_iter().filter_map(|(name, column)| Some((name, column?))).collect();
+        Self {
+            time,
+            numbers: numbers.into_iter().flatten().collect(),
+            texts: present.iter().map(|(_, column)| *column).collect(),
+            text_names: present.iter().map(|(name, _)| *name).collect(),
+        }
+    }
+
+    /// Where a text column stands among those that were read.
+    fn text(&self, name: &str) -> Option<usize> {
+        self.text_names.iter().position(|known| *known == name)
+    }
+}
+
+fn is_index(raw: &RawSeries) -> bool {
+    !raw.has_volume || raw.columns.volume.iter().all(|volume| *volume == 0.0)
+}
+
+fn is_funding_in_candles(table: &RawTable) -> bool {
+    table.file.to_lowercase().contains("funding")
+        && table.series.iter().all(|raw| {
+            let columns = &raw.columns;
+            [&columns.high, &columns.low, &columns.close, &columns.volume]
+                .iter()
+                .all(|column| column.iter().all(|value| *value == 0.0))
+        })
+}
+
+/// Two series of one file with the same key, if there are any.
+fn same_key(inspected: &[Inspected]) -> Option<(String, String)> {
+    let mut seen = std::collections::BTreeMap::new();
+    inspected.iter().enumerate().find_map(|(index, one)| {
+        let key = one.series.key();
+        seen.insert(key.clone(), index)
+            .map(|before| (key.to_string(), format!("symbols {} and {}", before + 1, index + 1)))
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+use super::*;
+use crate::candle::Candle;
+use crate::exogenous::{ExogenousSeries, Headline, HeadlineSeries, KnownAfter};
+use crate::series::{CandleColumns, CandleSeries};
+use crate::symbol::{Market, Symbol, Venue};
+use crate::timeframe::Timeframe;
+use crate::timestamp::Timestamp;
+
+fn key() -> SeriesKey {
+    let venue = Venue::new("bybit", Market::Linear).unwrap();
+    SeriesKey::new(venue, Symbol::parse_on("BTCUSDT", Market::Linear).unwrap(), Timeframe::H4)
+}
+
+/// Candles of four hours from the `from`th to the `to`th after 2024-01-30, so that months change.
+fn series(from: i64, to: i64, turnover: bool) -> CandleSeries {
+    let mut columns = CandleColumns::default();
+    for index in from..to {
+        let price = 100.0 + (index % 7) as f64;
+        columns.push(&Candle {
+            open_time: Timestamp::from_millis(1_706_572_800_000 + index * Timeframe::H4.millis()),
+            open: price,
+            high: price + 1.5,
+            low: price - 1.0,
+            close: price + 0.1,
+            volume: index as f64 + 0.1,
+            turnover: turnover.then_some(price * (index as f64 + 0.1)),
+        });
+    }
+    CandleSeries::new(key(), columns).unwrap()
+}
+
+fn store() -> (tempfile::TempDir, Store) {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::new(directory.path().join("store"));
+    (directory, store)
+}
+
+#[test]
+fn what_is_stored_is_read_to_the_bit() {
+    let (_directory, store) = store();
+    for turnover in [false, true] {
+        let series = series(0, 500, turnover);
+        store.append(&series, OnConflict::Refuse).unwrap();
+        assert_eq!(store.read(&key()).unwrap(), series);
+    }
+    assert_eq!(store.keys().unwrap(), [key()]);
+    let manifest = store.manifest(&key()).unwrap().unwrap();
+    assert_eq!((manifest.rows, manifest.partitions.len()), (500, 4));
+    assert_eq!(manifest.first.unwrap().to_string(), "2024-01-30T00:00:00Z");
+}
+
+#[test]
+fn order_and_overlap_of_appends_do_not_matter() {
+    let whole = series(0, 400, true);
+    let mut hashes = Vec::new();
+    for parts in [vec![(0, 400)], vec![(200, 400), (0, 250)], vec![(100, 150), (0, 400), (399, 400)]] {
+        let (_directory, store) = store();
+        for (from, to) in parts {
+            store.append(&series(from, to, true), OnConflict::Refuse).unwrap();
+        }
+        assert_eq!(store.read(&key()).unwrap(), whole);
+        hashes.push(store.manifest(&key()).unwrap().unwrap().content_hash);
+    }
+    hashes.dedup();
+    assert_eq!(hashes.len(), 1);
+}
+
+#[test]
+fn appends_count_what_they_did() {
+    let (_directory, store) = store();
+    store.append(&series(0, 100, false), OnConflict::Refuse).unwrap();
+    let again = store.append(&series(50, 120, false), OnConflict::Refuse).unwrap();
+    assert_eq!(again, Appended { added: 20, already_stored: 50, conflicts: 0 });
+    // A source that knows the turnover adds it without a conflict.
+    store.append(&series(0, 120, true), OnConflict::Refuse).unwrap();
+    assert_eq!(store.read(&key()).unwrap(), series(0, 120, true));
+}
+
+#[test]
+fn nothing_is_overwritten_unless_asked() {
+    let (_directory, store) = store();
+    store.append(&series(0, 100, false), OnConflict::Refuse).unwrap();
+    let before = store.manifest(&key()).unwrap();
+    let mut columns = series(0, 110, false).into_columns();
+    columns.close[99] += 0.5;
+    let other = CandleSeries::new(key(), columns).unwrap();
+    let error = store.append(&other, OnConflict::Refuse).unwrap_err().to_string();
+    for part in ["2024-02-15T12:00:00Z", "stored open", "--on-conflict"] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert_eq!(store.manifest(&key()).unwrap(), before);
+    store.append(&other, OnConflict::KeepStored).unwrap();
+    assert_eq!(store.read(&key()).unwrap(), series(0, 110, false));
+    store.append(&other, OnConflict::Replace).unwrap();
+    assert_eq!(store.read(&key()).unwrap(), other);
+}
+
+#[test]
+fn ranges_read_only_what_they_need() {
+    let (_directory, store) = store();
+    store.append(&series(0, 500, false), OnConflict::Refuse).unwrap();
+    let from: Timestamp = "2024-02-10".parse().unwrap();
+    let to: Timestamp = "2024-02-12".parse().unwrap();
+    let part = store.read_between(&key(), from, to).unwrap();
+    assert_eq!((part.len(), part.range().unwrap().0), (12, from));
+    // A damaged month outside of the range does not disturb.
+    let march = store.manifest(&key()).unwrap().unwrap().partitions.pop().unwrap();
+    std::fs::write(store.directory(&key()).join(&march.file), b"damaged").unwrap();
+    assert!(store.read_between(&key(), from, to).is_ok());
+    let error = store.read(&key()).unwrap_err().to_string();
+    assert!(error.contains(&march.file) && error.contains("content that the manifest states"), "{error}");
+}
+
+#[test]
+fn left_over_files_are_removed_and_unknown_formats_refused() {
+    let (_directory, store) = store();
+    store.append(&series(0, 10, false), OnConflict::Refuse).unwrap();
+    let directory = store.directory(&key());
+    std::fs::write(directory.join("2024-05.0000.parquet"), b"half").unwrap();
+    std::fs::write(directory.join(".unfinished-x"), b"half").unwrap();
+    store.append(&series(10, 20, false), OnConflict::Refuse).unwrap();
+    assert!(!directory.join("2024-05.0000.parquet").exists() && !directory.join(".unfinished-x").exists());
+    let text = std::fs::read_to_string(directory.join("manifest.json")).unwrap();
+    std::fs::write(directory.join("manifest.json"), text.replace("\"format\": 1", "\"format\": 2")).unwrap();
+    assert!(store.read(&key()).unwrap_err().to_string().contains("format 2"));
+    std::fs::write(directory.join("manifest.json"), "{").unwrap();
+    assert!(store.read(&key()).unwrap_err().to_string().contains("damaged"));
+}
+
+#[test]
+fn an_absent_series_is_named() {
+    let (_directory, store) = store();
+    assert!(store.keys().unwrap().is_empty());
+    assert!(store.read(&key()).unwrap_err().to_string().contains("holds no bybit-linear BTC/USDT:USDT 4h"));
+}
+
+#[test]
+fn exogenous_series_and_headlines_round_trip() {
+    let (_directory, store) = store();
+    let days = |from: i64, to: i64| {
+        let times: Vec<Timestamp> = (from..to).map(|day| Timestamp::from_millis(day * 86_400_000)).collect();
+        let values = vec![(from..to).map(|day| day as f64).collect()];
+        ExogenousSeries::new("FNG", vec!["value".to_owned()], times, values, KnownAfter::Period).unwrap()
+    };
+    store.append_exogenous(&days(0, 10), OnConflict::Refuse).unwrap();
+    let appended = store.append_exogenous(&days(5, 15), OnConflict::Refuse).unwrap();
+    assert_eq!((appended.added, appended.already_stored), (5, 5));
+    assert_eq!(store.read_exogenous("FNG").unwrap(), days(0, 15));
+    assert_eq!(store.exogenous_names().unwrap(), ["FNG"]);
+    let headline = Headline {
+        published_at: Timestamp::from_millis(5),
+        source: "s".to_owned(),
+        title: "t".to_owned(),
+        subject: String::new(),
+        label: String::new(),
+        polarity: None,
+    };
+    let news = HeadlineSeries::new("news", vec![headline]).unwrap();
+    store.append_headlines(&news).unwrap();
+    assert_eq!(store.append_headlines(&news).unwrap().already_stored, 1);
+    assert_eq!(store.read_headlines("news").unwrap(), news);
+}
+
+#[test]
+fn sources_are_remembered_by_content_and_options() {
+    let (directory, store) = store();
+    let file = directory.path().join("a.csv");
+    std::fs::write(&file, "x").unwrap();
+    let hash = source_hash(&file, "options").unwrap();
+    assert_ne!(hash, source_hash(&file, "others").unwrap());
+    let record =
+        SourceRecord { hash: hash.clone(), file: "a.csv".to_owned(), series: Vec::new(), others: Vec::new() };
+    assert_eq!(store.source(&hash).unwrap(), None);
+    store.record_source(&record).unwrap();
+    assert_eq!(store.source(&hash).unwrap(), Some(record));
+}

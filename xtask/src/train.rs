@@ -1,0 +1,242 @@
+//! `cargo xtask train`: the main job, stage by stage.
+//!
+//! A stage is a file in `train/` with one constant [`Stage`]; it takes what earlier stages left in
+//! [`Run`] and leaves its own results there. A new stage is added to [`STAGES`], before `record`.
+
+mod build;
+mod data;
+mod identifier;
+mod record;
+mod report;
+mod summary;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::say;
+use crate::verdict::Verdict;
+use crate::workspace::Workspace;
+use report::Report;
+
+/// In the order in which they run. `record` comes last: it writes down what the others found.
+const STAGES: &[Stage] = &[build::STAGE, data::STAGE, summary::STAGE, record::STAGE];
+
+/// A step of the main job.
+struct Stage {
+    name: &'static str,
+    /// An error ends the run; a verdict does not.
+    run: fn(&mut Run) -> Result<Verdict>,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Candle files to learn from; without them a synthetic market is generated
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    data: Vec<PathBuf>,
+
+    /// How much work to do; today it decides the size of the synthetic market only
+    #[arg(long, value_enum, default_value_t)]
+    profile: Profile,
+
+    /// Where the candles are stored [default: datasets/store, or a place of its own in
+    /// datasets/synthetic for each synthetic market]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+
+    /// The seed of everything that is random
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+
+    /// Accept this kind of finding in the files; given to `data-loader import`; repeatable
+    #[arg(long, value_name = "FINDING", requires = "data")]
+    accept: Vec<String>,
+
+    /// What to do about bad rows (reject, drop, keep-first); given to `data-loader import`
+    #[arg(long, requires = "data")]
+    policy: Option<String>,
+
+    /// Set one configuration value of the programs; repeatable
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+enum Profile {
+    /// 4 symbols of 50,000 candles
+    #[default]
+    Demo,
+    /// 12 symbols of 200,000 candles
+    Standard,
+    /// 24 symbols of 500,000 candles
+    Full,
+}
+
+impl Profile {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Demo => "demo",
+            Self::Standard => "standard",
+            Self::Full => "full",
+        }
+    }
+
+    const fn symbols(self) -> u32 {
+        match self {
+            Self::Demo => 4,
+            Self::Standard => 12,
+            Self::Full => 24,
+        }
+    }
+
+    /// Candles per symbol.
+    const fn candles(self) -> u32 {
+        match self {
+            Self::Demo => 50_000,
+            Self::Standard => 200_000,
+            Self::Full => 500_000,
+        }
+    }
+}
+
+/// What the stages share.
+struct Run {
+    workspace: Workspace,
+    arguments: Arguments,
+    started: std::time::SystemTime,
+    /// Where the candles are, relative to the root of the clone unless the user named another place.
+    store: PathBuf,
+    /// The programs that were built, by name.
+    programs: BTreeMap<&'static str, PathBuf>,
+    data: Option<Data>,
+    /// What has run so far, for the record.
+    stages: Vec<Finished>,
+}
+
+/// What the data stage leaves behind.
+struct Data {
+    report: Report,
+    /// The report as `data-loader` wrote it, with all that this program does not read.
+    document: serde_json::Value,
+}
+
+#[derive(Debug, Serialize)]
+struct Finished {
+    name: &'static str,
+    seconds: f64,
+    verdict: Verdict,
+}
+
+pub(crate) fn train(workspace: &Workspace, arguments: Arguments) -> Result<Verdict> {
+    let mut run = Run {
+        store: store(workspace, &arguments),
+        workspace: workspace.clone(),
+        arguments,
+        started: std::time::SystemTime::now(),
+        programs: BTreeMap::new(),
+        data: None,
+        stages: Vec::new(),
+    };
+    for stage in STAGES {
+        say(&format!("== {}", stage.name));
+        let begun = Instant::now();
+        let verdict = (stage.run)(&mut run).with_context(|| format!("stage `{}`", stage.name))?;
+        let seconds = begun.elapsed().as_secs_f64();
+        run.stages.push(Finished { name: stage.name, seconds, verdict });
+    }
+    Ok(run.verdict())
+}
+
+/// Each synthetic market has a store of its own: another seed or size gives other candles for the
+/// same symbols and times, and they must not meet.
+fn store(workspace: &Workspace, arguments: &Arguments) -> PathBuf {
+    match &arguments.store {
+        Some(store) => workspace.user_path(store),
+        None if arguments.data.is_empty() => {
+            let Arguments { profile, seed, .. } = arguments;
+            PathBuf::from(format!("datasets/synthetic/regime-{}-seed-{seed}", profile.name()))
+        }
+        None => PathBuf::from("datasets/store"),
+    }
+}
+
+impl Run {
+    /// The worst verdict of all stages so far.
+    fn verdict(&self) -> Verdict {
+        self.stages.iter().map(|stage| stage.verdict).max().unwrap_or(Verdict::Fine)
+    }
+
+    fn data(&self) -> Result<&Data> {
+        self.data.as_ref().context("the data stage has not run")
+    }
+}
+
+/// Writes to stdout; a reader that has gone is no error.
+fn print(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to stdout")
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use std::path::Path;
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn arguments(line: &str) -> Result<Arguments, clap::Error> {
+        let words = ["train"].into_iter().chain(line.split_whitespace());
+        Program::try_parse_from(words).map(|program| program.arguments)
+    }
+
+    fn store_of(line: &str) -> PathBuf {
+        let workspace = Workspace { root: "/clone".into(), current: "/clone/docs".into() };
+        store(&workspace, &arguments(line).unwrap())
+    }
+
+    #[test]
+    fn several_files_follow_one_argument() {
+        let read = arguments("--data a.csv b.csv --profile full --set a=1 --set b=2").unwrap();
+        assert_eq!(read.data, [Path::new("a.csv"), Path::new("b.csv")]);
+        assert_eq!(read.profile, Profile::Full);
+        assert_eq!(read.set, ["a=1", "b=2"]);
+        assert_eq!(arguments("").unwrap().profile, Profile::Demo);
+    }
+
+    #[test]
+    fn a_policy_without_files_is_refused() {
+        assert!(arguments("--policy drop").is_err());
+        assert!(arguments("--accept duplicate").is_err());
+        assert!(arguments("--data a.csv --accept duplicate --policy drop").is_ok());
+    }
+
+    #[test]
+    fn synthetic_markets_do_not_share_a_store() {
+        assert_eq!(store_of(""), Path::new("datasets/synthetic/regime-demo-seed-1"));
+        assert_ne!(store_of(""), store_of("--seed 2"));
+        assert_ne!(store_of(""), store_of("--profile full"));
+        assert_eq!(store_of("--data a.csv"), Path::new("datasets/store"));
+        assert_eq!(store_of("--store s"), Path::new("/clone/docs/s"));
+    }
+
+    #[test]
+    fn the_record_is_written_last() {
+        assert_eq!(STAGES.last().unwrap().name, record::STAGE.name);
+    }
+}

@@ -1,0 +1,158 @@
+//! Writes down what was run on what, and how it ended: `artifacts/runs/<id>/`.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use super::identifier::{identifier, iso};
+use super::report::Status;
+use super::{Run, Stage, print};
+use crate::verdict::Verdict;
+
+pub(super) const STAGE: Stage = Stage { name: "record", run };
+
+fn run(run: &mut Run) -> Result<Verdict> {
+    let id = run_identifier(run)?;
+    let runs = run.workspace.root.join("artifacts/runs");
+    let directory = fresh_directory(&runs, &id)?;
+    write(&directory.join("data-quality.json"), &run.data()?.document)?;
+    let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    write(&directory.join("summary.json"), &summary(run, &name)?)?;
+    print(&format!("run: artifacts/runs/{name}\n"))?;
+    Ok(Verdict::Fine)
+}
+
+/// Runs with the same arguments on the same candles end alike.
+fn run_identifier(run: &Run) -> Result<String> {
+    let arguments = format!("{:?} {:?}", run.arguments, run.store);
+    let mut inputs = vec![arguments.as_bytes()];
+    let hashes = run.data()?.report.series().filter_map(|series| series.content_hash.as_deref());
+    inputs.extend(hashes.map(str::as_bytes));
+    Ok(identifier(run.started, &inputs))
+}
+
+/// Two runs may start within one second; the second gets a number.
+fn fresh_directory(parent: &Path, id: &str) -> Result<PathBuf> {
+    fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
+    let names = std::iter::once(id.to_owned()).chain((2_u32..).map(|n| format!("{id}-{n}")));
+    for name in names {
+        let directory = parent.join(name);
+        match fs::create_dir(&directory) {
+            Ok(()) => return Ok(directory),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot create {}", directory.display()));
+            }
+        }
+    }
+    unreachable!("the numbers do not end")
+}
+
+fn summary(run: &Run, id: &str) -> Result<serde_json::Value> {
+    let report = &run.data()?.report;
+    let stored = report.files.iter().filter(|file| file.status.verdict() == Verdict::Fine);
+    let rows: u64 = stored.clone().flat_map(|file| &file.series).map(|series| series.rows).sum();
+    let series: usize = stored.map(|file| file.series.len()).sum();
+    let not_stored: Vec<_> = report
+        .files
+        .iter()
+        .filter(|file| file.status.verdict() != Verdict::Fine)
+        .map(|file| json!({"path": file.path, "status": file.status.name(), "reason": file.error}))
+        .collect();
+    let arguments = &run.arguments;
+    Ok(json!({
+        "id": id,
+        "started": iso(run.started),
+        "verdict": run.verdict(),
+        "profile": arguments.profile,
+        "seed": arguments.seed,
+        "data": arguments.data,
+        "policy": arguments.policy,
+        "accept": arguments.accept,
+        // Only the keys: a value may be a secret.
+        "set": arguments.set.iter().map(|text| text.split('=').next()).collect::<Vec<_>>(),
+        "store": run.store,
+        "stages": run.stages,
+        "totals": {
+            "series": series,
+            "candles": rows,
+            "files": report.files.len(),
+            "imported": report.count(Status::Imported),
+            "already_stored": report.count(Status::AlreadyStored),
+            "refused": report.count(Status::Refused),
+            "failed": report.count(Status::Failed) + report.count(Status::Unknown),
+        },
+        "not_stored": not_stored,
+    }))
+}
+
+/// A reader never sees half a document: it is written beside its place and moved there.
+fn write(path: &Path, document: &serde_json::Value) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(document).context("cannot write JSON")?;
+    text.push('\n');
+    let beside = path.with_extension("json.tmp");
+    fs::write(&beside, text)
+        .and_then(|()| fs::rename(&beside, path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::report::tests::DOCUMENT;
+    use crate::train::{Arguments, Data, Finished};
+    use crate::workspace::Workspace;
+    use clap::Parser;
+    use std::collections::BTreeMap;
+    use std::time::UNIX_EPOCH;
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn example(root: &Path) -> Run {
+        let typed = ["train", "--data", "a.csv", "--set", "venue.api_key=hunter2"];
+        Run {
+            workspace: Workspace { root: root.to_owned(), current: root.to_owned() },
+            arguments: Program::try_parse_from(typed).unwrap().arguments,
+            started: UNIX_EPOCH,
+            store: "datasets/store".into(),
+            programs: BTreeMap::new(),
+            data: Some(Data {
+                report: serde_json::from_str(DOCUMENT).unwrap(),
+                document: serde_json::from_str(DOCUMENT).unwrap(),
+            }),
+            stages: vec![Finished { name: "data", seconds: 1.0, verdict: Verdict::Finding }],
+        }
+    }
+
+    #[test]
+    fn the_record_holds_the_verdict_and_the_whole_report() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        let mut run = example(root);
+        super::run(&mut run).unwrap();
+        super::run(&mut run).unwrap();
+        let runs: Vec<_> =
+            fs::read_dir(root.join("artifacts/runs")).unwrap().map(|run| run.unwrap().path()).collect();
+        assert_eq!(runs.len(), 2);
+        for directory in runs {
+            let read = |name: &str| {
+                let text = fs::read_to_string(directory.join(name)).unwrap();
+                serde_json::from_str::<serde_json::Value>(&text).unwrap()
+            };
+            assert_eq!(read("data-quality.json"), run.data.as_ref().unwrap().document);
+            let summary = read("summary.json");
+            assert_eq!(summary["verdict"], "finding");
+            assert_eq!(summary["totals"]["candles"], 57_320);
+            assert_eq!(summary["totals"]["refused"], 1);
+            assert_eq!(summary["not_stored"][0]["path"], "data/walk.csv");
+            assert!(!summary.to_string().contains("hunter2"));
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Where the workspace lies, and how its cargo is called.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::say;
+use crate::verdict::Verdict;
+
+/// The root of the clone and the directory in which the user stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Workspace {
+    pub(crate) root: PathBuf,
+    pub(crate) current: PathBuf,
+}
+
+impl Workspace {
+    /// The clone that this program is run from.
+    pub(crate) fn find() -> Result<Self> {
+        // Cargo sets the variable when it runs us. The constant is only for a direct start: with a
+        // target directory shared by several clones it may name another one.
+        let package = env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        let root = package.parent().context("xtask does not lie in a workspace")?.to_owned();
+        let current = env::current_dir().context("cannot tell the current directory")?;
+        Ok(Self { root, current })
+    }
+
+    /// The cargo that runs us, in the root of the clone.
+    pub(crate) fn cargo(&self) -> Command {
+        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command.current_dir(&self.root);
+        if let Some(target) = env::var_os("CARGO_TARGET_DIR") {
+            // Cargo reads a relative one from the current directory, which is now another.
+            command.env("CARGO_TARGET_DIR", self.current.join(target));
+        }
+        command
+    }
+
+    /// A path as the user wrote it, so that it means the same to a program started in the root.
+    pub(crate) fn user_path(&self, path: &Path) -> PathBuf {
+        if self.current == self.root { path.to_owned() } else { self.current.join(path) }
+    }
+}
+
+/// Runs `command`, showing it first. A failing exit code is `on_failure`.
+pub(crate) fn run(command: &mut Command, on_failure: Verdict) -> Result<Verdict> {
+    let shown = shown(command);
+    say(&format!("$ {shown}"));
+    let status = command.status().with_context(|| format!("cannot start `{shown}`"))?;
+    Ok(if status.success() { Verdict::Fine } else { on_failure })
+}
+
+/// The command as one would type it.
+pub(crate) fn shown(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let name = program.file_name().unwrap_or(program.as_os_str());
+    let words = std::iter::once(name).chain(command.get_args());
+    words
+        .map(|word| word.to_string_lossy())
+        .map(|word| if word.contains(' ') { format!("'{word}'") } else { word.into_owned() })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_the_user_are_kept_in_the_root_and_made_absolute_elsewhere() {
+        let at = |current: &str| Workspace { root: "/clone".into(), current: current.into() };
+        let path = Path::new("../data/a.csv");
+        assert_eq!(at("/clone").user_path(path), path);
+        assert_eq!(at("/clone/docs").user_path(path), Path::new("/clone/docs/../data/a.csv"));
+        assert_eq!(at("/clone/docs").user_path(Path::new("/x.csv")), Path::new("/x.csv"));
+    }
+
+    #[test]
+    fn a_command_is_shown_as_typed() {
+        let mut command = Command::new("/usr/bin/cargo");
+        command.args(["test", "two words"]);
+        assert_eq!(shown(&command), "cargo test 'two words'");
+    }
+}
