@@ -66,7 +66,6 @@ pub(crate) fn run(
 ) -> anyhow::Result<Outcome> {
     let store = Store::new(arguments.store.as_ref().unwrap_or(&configuration.store));
     let keys = arguments.selection.of(&store)?;
-    ensure!(!keys.is_empty(), "store {}: it holds no candles", store.root().display());
     let from = arguments.from.unwrap_or(Timestamp::MIN);
     let to = arguments.to.unwrap_or(Timestamp::MAX);
     if arguments.out == Path::new("-") {

@@ -100,6 +100,7 @@ impl Importer {
             self.put(table, &mut record, &mut file, &mut stored)?;
         }
         self.store.record_source(&record)?;
+        tracing::info!(file = name, added = stored.added, "imported");
         file.series = record.series.into_iter().map(|series| series.report).collect();
         file.exogenous = record.others;
         file.stored = Some(stored);

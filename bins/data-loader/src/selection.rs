@@ -23,26 +23,22 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// The keys that are selected.
+    /// The keys that are selected; an error when there are none.
     pub(crate) fn of(&self, store: &Store) -> anyhow::Result<Vec<SeriesKey>> {
         let keys = store.keys()?;
+        let held = keys.len();
         ensure!(
-            !keys.is_empty() || self.is_all(),
+            held > 0,
             "store {}: it holds no candles; import or generate some first",
             store.root().display()
         );
-        let held = keys.len();
         let selected: Vec<SeriesKey> = keys.into_iter().filter(|key| self.matches(key)).collect();
         ensure!(
-            !selected.is_empty() || held == 0,
+            !selected.is_empty(),
             "store {}: none of its {held} series is selected; list them with `data-loader inspect --store`",
             store.root().display()
         );
         Ok(selected)
-    }
-
-    const fn is_all(&self) -> bool {
-        self.venue.is_none() && self.symbol.is_none() && self.timeframe.is_none()
     }
 
     fn matches(&self, key: &SeriesKey) -> bool {

@@ -86,9 +86,11 @@ fn gaps(series: &Series) -> String {
 }
 
 fn findings(series: &Series) -> String {
-    let present = series.findings.iter().filter(|(_, count)| count.as_u64() != Some(0));
+    // A finding is a count, or an object that holds one beside its first line.
+    let count_of = |found: &serde_json::Value| found.get("count").unwrap_or(found).as_u64();
+    let present = series.findings.iter().filter(|(_, found)| count_of(found) != Some(0));
     let mut words: Vec<String> = present
-        .map(|(name, count)| match count.as_u64() {
+        .map(|(name, count)| match count_of(count) {
             Some(count) => format!("{name} {}", grouped(count)),
             None => format!("{name} {count}"),
         })
@@ -102,13 +104,24 @@ fn findings(series: &Series) -> String {
     words.join(", ")
 }
 
+/// Each note once, with the series that it is about; the same note about many is counted.
 fn notes(report: &Report) -> String {
-    let mut text = String::new();
+    let mut about: Vec<(&str, Vec<&Series>)> = Vec::new();
     for series in report.series() {
         for note in &series.notes {
-            let key = &series.key;
-            text += &format!("note: {} {} {}: {note}\n", key.venue, key.symbol, key.timeframe);
+            match about.iter_mut().find(|(known, _)| known == note) {
+                Some((_, all)) => all.push(series),
+                None => about.push((note, vec![series])),
+            }
         }
+    }
+    let mut text = String::new();
+    for (note, all) in about {
+        let of = match all.as_slice() {
+            [one] => format!("{} {} {}", one.key.venue, one.key.symbol, one.key.timeframe),
+            many => format!("{} series", many.len()),
+        };
+        text += &format!("note: {of}: {note}\n");
     }
     separated(text)
 }

@@ -184,10 +184,10 @@ impl<T> Loaded<T> {
         if format == OutputFormat::Json {
             return print_json(&settings);
         }
-        let mut table = Table::new(["key", "value", "origin"]);
+        let mut table = Table::new(["key", "origin", "value"]);
         for setting in &settings {
             let value = effective::shown(&setting.value);
-            table.row([setting.key.clone(), value, setting.origin.to_string()]);
+            table.row([setting.key.clone(), setting.origin.to_string(), value]);
         }
         table.print()
     }

@@ -18,7 +18,7 @@ use crate::symbol::SeriesKey;
 use super::reference_price::{SLACK, band};
 use super::{Inspected, Policy, Refusal};
 
-/// Fewer candles than this say nothing about their statistics.
+/// Fewer candles than this say nothing about their statistics, and may be somebody's small example.
 const ENOUGH: usize = 500;
 
 /// A way in which a series differs from every market.
@@ -110,8 +110,9 @@ pub fn assess(series: &CandleSeries) -> Vec<Sign> {
 
 /// [`assess`] for columns that may be off the grid; each candle must be possible by itself.
 pub(super) fn assess_columns(key: &SeriesKey, columns: &CandleColumns) -> Vec<Sign> {
-    let mut signs: Vec<Sign> = known_prices(key, columns).into_iter().collect();
+    let mut signs: Vec<Sign> = Vec::new();
     if columns.len() >= ENOUGH {
+        signs.extend(known_prices(key, columns));
         let traits = Traits::of(columns, key.timeframe.millis());
         signs.extend(
             [traits.random_walk(), traits.opens(), traits.no_body(), traits.dead_book()]

@@ -112,13 +112,6 @@ pub(crate) fn read_member(member: Member<'_>, options: &ReadOptions) -> Result<R
             columnar::candles_of_frame(name, &frame, rules, columns)?
         }
     };
-    if table.series.is_empty() {
-        return Err(MarketDataError::Unreadable {
-            place: Place::file(table.file),
-            problem: "the table has a header but no row".to_owned(),
-            remedy: "fetch the file again, or leave it out".to_owned(),
-        });
-    }
     Ok(table)
 }
 

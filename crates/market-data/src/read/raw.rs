@@ -200,6 +200,13 @@ impl RowAssembler {
 
     /// The series and the notes about them.
     pub(crate) fn finish(mut self) -> Result<RawTable, MarketDataError> {
+        if self.series.is_empty() {
+            return Err(MarketDataError::Unreadable {
+                place: Place::file(self.file),
+                problem: "the table has a header but no row".to_owned(),
+                remedy: "fetch the file again, or leave it out".to_owned(),
+            });
+        }
         let mut notes = Vec::new();
         let styles: Vec<&str> = self.styles.iter().map(|style| style.describe()).collect();
         if !styles.is_empty() {
