@@ -8,6 +8,21 @@ use crate::gap::GapLedger;
 use crate::symbol::SeriesKey;
 use crate::timestamp::Timestamp;
 
+/// Values that are hashed at a time where they have to be converted first.
+const HASH_CHUNK: usize = 8 * 1024;
+
+/// Hashes numbers as little-endian bytes, which on most machines is what they are.
+fn update_numbers(hasher: &mut blake3::Hasher, values: &[f64]) {
+    if cfg!(target_endian = "little") {
+        hasher.update(bytemuck::cast_slice(values));
+        return;
+    }
+    for chunk in values.chunks(HASH_CHUNK) {
+        let bits: Vec<u64> = chunk.iter().map(|value| value.to_bits().to_le()).collect();
+        hasher.update(bytemuck::cast_slice(&bits));
+    }
+}
+
 /// The columns of a candle table, one entry per candle, all of the same length.
 ///
 /// This is plain data: it may hold anything that a file can hold. [`CandleSeries`] is what remains when
@@ -186,21 +201,16 @@ impl CandleColumns {
     /// everywhere hash alike.
     pub fn content_hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
-        let mut buffer = Vec::with_capacity(8 * 1024);
-        let mut update = |name: &str, values: &mut dyn Iterator<Item = [u8; 8]>| {
+        let begin = |hasher: &mut blake3::Hasher, name: &str| {
             hasher.update(name.as_bytes());
             hasher.update(&(self.len() as u64).to_le_bytes());
-            for bytes in values {
-                buffer.extend_from_slice(&bytes);
-                if buffer.len() >= 8 * 1024 {
-                    hasher.update(&buffer);
-                    buffer.clear();
-                }
-            }
-            hasher.update(&buffer);
-            buffer.clear();
         };
-        update("open_time", &mut self.open_time.iter().map(|time| time.as_millis().to_le_bytes()));
+        begin(&mut hasher, "open_time");
+        // In chunks, so that no copy of a whole column is made.
+        for chunk in self.open_time.chunks(HASH_CHUNK) {
+            let millis: Vec<i64> = chunk.iter().map(|time| time.as_millis().to_le()).collect();
+            hasher.update(bytemuck::cast_slice(&millis));
+        }
         for (name, column) in [
             ("open", &self.open),
             ("high", &self.high),
@@ -208,14 +218,21 @@ impl CandleColumns {
             ("close", &self.close),
             ("volume", &self.volume),
         ] {
-            update(name, &mut column.iter().map(|value| value.to_le_bytes()));
+            begin(&mut hasher, name);
+            update_numbers(&mut hasher, column);
         }
         if let Some(turnover) = &self.turnover
             && turnover.iter().any(|value| !value.is_nan())
         {
-            // One bit pattern for every "unknown".
-            let canonical = |value: &f64| if value.is_nan() { f64::NAN } else { *value };
-            update("turnover", &mut turnover.iter().map(|value| canonical(value).to_le_bytes()));
+            begin(&mut hasher, "turnover");
+            if turnover.iter().any(|value| value.is_nan()) {
+                // One bit pattern for every "unknown".
+                let canonical: Vec<f64> =
+                    turnover.iter().map(|value| if value.is_nan() { f64::NAN } else { *value }).collect();
+                update_numbers(&mut hasher, &canonical);
+            } else {
+                update_numbers(&mut hasher, turnover);
+            }
         }
         hasher.finalize().to_hex().to_string()
     }
@@ -291,6 +308,13 @@ impl CandleSeries {
         }
         let gaps = GapLedger::of(&columns.open_time, key.timeframe);
         Ok(Self { key, columns, gaps })
+    }
+
+    /// A series from columns of which every invariant was checked row by row, as inspection does.
+    pub(crate) fn from_sound(key: SeriesKey, columns: CandleColumns) -> Self {
+        debug_assert!(Self::new(key.clone(), columns.clone()).is_ok(), "unsound columns of {key}");
+        let gaps = GapLedger::of(&columns.open_time, key.timeframe);
+        Self { key, columns, gaps }
     }
 
     /// Venue, symbol and timeframe.

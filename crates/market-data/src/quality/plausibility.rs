@@ -10,7 +10,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::candle::Candle;
 use crate::error::{MarketDataError, Place};
 use crate::series::{CandleColumns, CandleSeries};
 use crate::symbol::SeriesKey;
@@ -113,7 +112,10 @@ pub(super) fn assess_columns(key: &SeriesKey, columns: &CandleColumns) -> Vec<Si
     let mut signs: Vec<Sign> = Vec::new();
     if columns.len() >= ENOUGH {
         signs.extend(known_prices(key, columns));
-        let traits = Traits::of(columns, key.timeframe.millis());
+        let traits = match sample(columns.len()) {
+            None => Traits::of(columns, key.timeframe.millis()),
+            Some(rows) => Traits::of(&columns.select(&rows), key.timeframe.millis()),
+        };
         signs.extend(
             [traits.random_walk(), traits.opens(), traits.no_body(), traits.dead_book()]
                 .into_iter()
@@ -127,16 +129,22 @@ fn known_prices(key: &SeriesKey, columns: &CandleColumns) -> Option<Sign> {
     let symbol = &key.symbol;
     let mut outside = 0_usize;
     let mut judged = 0_usize;
-    let mut worst: Option<(f64, Candle, (f64, f64))> = None;
-    for candle in (0..columns.len()).map(|row| columns.get(row)) {
-        let (year, month) = candle.open_time.year_month();
-        let Some((low, high)) = band(symbol.base(), Some(symbol.quote()), year, month) else { continue };
+    let mut worst: Option<(f64, usize, (f64, f64))> = None;
+    // The calendar is asked once a day of candles.
+    let (mut day, mut known) = (i64::MIN, None);
+    for (row, (time, close)) in columns.open_time.iter().zip(&columns.close).enumerate() {
+        let its_day = time.as_millis().div_euclid(86_400_000);
+        if its_day != day {
+            let (year, month) = time.year_month();
+            (day, known) = (its_day, band(symbol.base(), Some(symbol.quote()), year, month));
+        }
+        let Some((low, high)) = known else { continue };
         judged += 1;
-        let excess = (candle.close / high).max(low / candle.close);
+        let excess = (close / high).max(low / close);
         if excess > SLACK {
             outside += 1;
             if worst.as_ref().is_none_or(|(known, _, _)| excess > *known) {
-                worst = Some((excess, candle, (low, high)));
+                worst = Some((excess, row, (low, high)));
             }
         }
     }
@@ -144,14 +152,14 @@ fn known_prices(key: &SeriesKey, columns: &CandleColumns) -> Option<Sign> {
     if outside * 100 <= judged {
         return None;
     }
-    let (_, candle, (low, high)) = worst?;
+    let (_, row, (low, high)) = worst?;
     Some(Sign {
         kind: SignKind::KnownPrices,
         message: format!(
             "{outside} of {judged} closes contradict the known prices of {}: {} on {}, when it traded between {low} and {high}",
             symbol.base(),
-            candle.close,
-            candle.open_time
+            columns.close[row],
+            columns.open_time[row]
         ),
     })
 }
@@ -186,6 +194,18 @@ pub(crate) fn check_index_range(
             "it may be another ticker under that name; if you know why, take it with --accept known-prices"
                 .to_owned(),
     })
+}
+
+/// Rows of evenly spaced blocks of a long series, which say as much about its statistics as all of it at a
+/// fraction of the time; `None` for a series that is short enough to be taken whole.
+fn sample(len: usize) -> Option<Vec<usize>> {
+    const BLOCKS: usize = 8;
+    const BLOCK: usize = 5_000;
+    if len <= BLOCKS * BLOCK {
+        return None;
+    }
+    let start = |block: usize| block * (len - BLOCK) / (BLOCKS - 1);
+    Some((0..BLOCKS).flat_map(|block| start(block)..start(block) + BLOCK).collect())
 }
 
 /// Statistics of a series that tell a market from an imitation.
@@ -373,6 +393,16 @@ mod tests {
         assert!((excess_kurtosis(&[1.0, -1.0, 1.0, -1.0]) + 2.0).abs() < 1e-12);
         assert!((lagged(&[1.0, -1.0, 1.0, -1.0, 1.0]) + 1.0).abs() < 1e-12);
         assert_eq!(median(&mut [3.0, 1.0, 2.0]), 2.0);
+    }
+
+    #[test]
+    fn a_sample_covers_both_ends_without_repetition() {
+        assert_eq!(sample(40_000), None);
+        for len in [40_001, 100_000, 10_000_000] {
+            let rows = sample(len).unwrap();
+            assert_eq!((rows[0], rows[rows.len() - 1]), (0, len - 1));
+            assert!(rows.windows(2).all(|pair| pair[0] < pair[1]), "{len}");
+        }
     }
 
     #[test]
