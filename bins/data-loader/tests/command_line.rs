@@ -1,5 +1,7 @@
 //! The program as a user runs it: good runs, bad input, exit codes, JSON, kills.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

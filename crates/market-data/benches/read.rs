@@ -5,6 +5,8 @@
 //! (pandas' C reader, polars from PyPI) are measured by `benches/peers.py` on the same files; see
 //! `docs/benchmarks.md`.
 
+#![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
+
 use std::path::{Path, PathBuf};
 
 use divan::Bencher;

@@ -63,7 +63,7 @@ fn venue_of(raw: &RawSeries, name: &FileName, notes: &mut Vec<String>) -> Result
         return Ok(venue);
     }
     let label = raw.exchange.as_deref().map(str::to_lowercase);
-    let exchange = label.clone().or_else(|| name.exchange());
+    let exchange = label.or_else(|| name.exchange());
     let market = raw
         .market
         .as_deref()

@@ -3,6 +3,8 @@
 //! The test starts itself as a second process (`writer`), which aborts without any cleaning up at the
 //! n-th step of its commits. Abort is what a kill is: no destructor runs, no buffer is flushed.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

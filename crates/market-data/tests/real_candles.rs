@@ -4,6 +4,8 @@
 //! (`cargo xtask test` says whether it is). Elsewhere the first test runs over files of the synthetic
 //! market, and `tests/file_conventions.rs` tests every convention, damage and refusal on made files.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 
 use market_data::import::{ImportOptions, Imported, import_file};

@@ -132,7 +132,7 @@ impl Importer<'_> {
         match member.content {
             Content::Json(text) => {
                 self.expect_candles(&name)?;
-                self.candles(read_json(name, text, rules, columns)?)
+                self.candles(read_json(&name, text, rules, columns)?)
             }
             Content::Delimited(text) => {
                 let mut text = DelimitedText::open(name.clone(), text, &rules, columns)?;
@@ -152,30 +152,30 @@ impl Importer<'_> {
                     }
                 }
             }
-            Content::Parquet(file) => self.frame(&name, read_frame(&name, file, true)?, rules),
-            Content::Arrow(file) => self.frame(&name, read_frame(&name, file, false)?, rules),
+            Content::Parquet(file) => self.frame(&name, &read_frame(&name, file, true)?, rules),
+            Content::Arrow(file) => self.frame(&name, &read_frame(&name, file, false)?, rules),
         }
     }
 
     fn frame(
         &self,
         name: &str,
-        frame: polars::prelude::DataFrame,
+        frame: &polars::prelude::DataFrame,
         rules: crate::read::TimeRules,
     ) -> Result<ImportedTable, MarketDataError> {
-        let names = self.options.read.columns.clone().unwrap_or_else(|| column_names(&frame));
+        let names = self.options.read.columns.clone().unwrap_or_else(|| column_names(frame));
         let seen = kind_of(&names).unwrap_or(TableKind::Candles);
         match self.kind(name, &seen)? {
             TableKind::Candles => self.candles(candles_of_frame(
                 name.to_owned(),
-                &frame,
+                frame,
                 rules,
                 self.options.read.columns.as_deref(),
             )?),
             kind => {
                 let wanted = Wanted::of(&kind, &names, names.len());
                 let table =
-                    SideTable::of_frame(name, &frame, rules, &wanted.numbers, &wanted.texts, wanted.time)?;
+                    SideTable::of_frame(name, frame, rules, &wanted.numbers, &wanted.texts, wanted.time)?;
                 self.side(name, &kind, &wanted, table)
             }
         }
@@ -293,7 +293,7 @@ impl Importer<'_> {
     ) -> Result<ImportedTable, MarketDataError> {
         let notes = table.notes.clone();
         let content = match kind {
-            TableKind::Headlines => self.headlines(file, wanted, table)?,
+            TableKind::Headlines => self.headlines(file, wanted, &table)?,
             TableKind::Funding => {
                 let labels = [wanted.text("symbol"), wanted.text("venue")];
                 let mut series = Vec::new();
@@ -363,7 +363,7 @@ impl Importer<'_> {
         )
     }
 
-    fn headlines(&self, file: &str, wanted: &Wanted, table: SideTable) -> Result<Imported, MarketDataError> {
+    fn headlines(&self, file: &str, wanted: &Wanted, table: &SideTable) -> Result<Imported, MarketDataError> {
         let text = |column: Option<usize>, row: usize| {
             column.map_or_else(String::new, |column| table.texts[column][row].clone())
         };
@@ -394,7 +394,8 @@ impl Wanted {
     fn of(kind: &TableKind, header: &[String], width: usize) -> Self {
         let time = find_time_column(header).unwrap_or(0);
         let find = |names: &[&str]| find_column(header, names);
-        let (numbers, texts): (Vec<Option<usize>>, Vec<(&'static str, Option<usize>)>) = match kind {
+        type Texts = Vec<(&'static str, Option<usize>)>;
+        let (numbers, texts): (Vec<Option<usize>>, Texts) = match kind {
             TableKind::Funding => (
                 vec![
                     find(&["funding_rate", "fundingrate", "last_funding_rate", "rate"])

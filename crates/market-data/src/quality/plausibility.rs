@@ -179,8 +179,7 @@ pub(crate) fn check_index_range(
     let Some((index, (low, high))) = known else { return Ok(()) };
     let outside = |value: &f64| !(low..=high).contains(value);
     let count = values.iter().filter(|value| outside(value)).count();
-    let Some(row) = values.iter().position(|value| outside(value)).filter(|_| count * 100 > values.len())
-    else {
+    let Some(row) = values.iter().position(outside).filter(|_| count * 100 > values.len()) else {
         return Ok(());
     };
     Err(MarketDataError::Unreadable {

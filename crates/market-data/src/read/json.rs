@@ -25,13 +25,13 @@ struct Envelope {
 /// Reads a JSON document of candles. The document is held in memory while it is read; exchanges send
 /// pages of at most a few thousand candles.
 pub(crate) fn read_json(
-    name: String,
+    name: &str,
     text: Box<dyn BufRead + '_>,
     rules: TimeRules,
     columns: Option<&[String]>,
 ) -> Result<RawTable, MarketDataError> {
     let unreadable = |line: Option<u64>, problem: String, remedy: &str| MarketDataError::Unreadable {
-        place: Place { file: name.clone(), line, column: None },
+        place: Place { file: name.to_owned(), line, column: None },
         problem,
         remedy: remedy.to_owned(),
     };
@@ -58,7 +58,7 @@ pub(crate) fn read_json(
         )
     })?;
     let names = layout.names.clone();
-    let mut assembler = RowAssembler::new(name.clone(), layout, rules);
+    let mut assembler = RowAssembler::new(name.to_owned(), layout, rules);
     for (index, row) in rows.iter().enumerate() {
         let element = index as u64 + 1;
         let cells = cells_of(row, &names).map_err(|problem| {
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<RawTable, MarketDataError> {
-        read_json("test.json".to_owned(), Box::new(text.as_bytes()), TimeRules::default(), None)
+        read_json("test.json", Box::new(text.as_bytes()), TimeRules::default(), None)
     }
 
     #[test]

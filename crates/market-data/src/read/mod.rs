@@ -102,7 +102,7 @@ pub(crate) fn read_member(member: Member<'_>, options: &ReadOptions) -> Result<R
             let text = DelimitedText::open(name, text, &rules, columns)?;
             read_delimited(text, rules, columns)?
         }
-        Content::Json(text) => json::read_json(name, text, rules, columns)?,
+        Content::Json(text) => json::read_json(&name, text, rules, columns)?,
         Content::Parquet(file) => {
             let frame = read_frame(&name, file, true)?;
             columnar::candles_of_frame(name, &frame, rules, columns)?
