@@ -1,4 +1,4 @@
-//! How fast candles are read and written. Run with `cargo bench -p market-data --bench read`.
+//! How fast candles are read and written. Run with `cargo bench --workspace --bench read`.
 //!
 //! One million candles of a synthetic market, as CSV and as Parquet, under a name that does not say so: they
 //! are judged like any file. The peers
@@ -6,6 +6,8 @@
 //! `docs/benchmarks.md`.
 
 #![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
+
+mod machine;
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +21,7 @@ use market_data::{CandleSeries, Timeframe, write_csv};
 const ROWS: usize = 1_000_000;
 
 fn main() {
+    machine::print_header("read");
     divan::main();
 }
 

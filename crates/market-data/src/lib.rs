@@ -35,6 +35,7 @@ mod candle;
 mod error;
 mod exogenous;
 mod export;
+mod frame;
 mod gap;
 mod identify;
 pub mod import;

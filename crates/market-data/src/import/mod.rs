@@ -152,18 +152,18 @@ impl Importer<'_> {
                     }
                 }
             }
-            Content::Parquet(file) => self.frame(&name, &read_frame(&name, file, true)?, rules),
-            Content::Arrow(file) => self.frame(&name, &read_frame(&name, file, false)?, rules),
+            Content::Parquet(file) => self.frame(&name, read_frame(&name, file, true)?, rules),
+            Content::Arrow(file) => self.frame(&name, read_frame(&name, file, false)?, rules),
         }
     }
 
     fn frame(
         &self,
         name: &str,
-        frame: &polars::prelude::DataFrame,
+        frame: polars::prelude::DataFrame,
         rules: crate::read::TimeRules,
     ) -> Result<ImportedTable, MarketDataError> {
-        let names = self.options.read.columns.clone().unwrap_or_else(|| column_names(frame));
+        let names = self.options.read.columns.clone().unwrap_or_else(|| column_names(&frame));
         let seen = kind_of(&names).unwrap_or(TableKind::Candles);
         match self.kind(name, &seen)? {
             TableKind::Candles => self.candles(candles_of_frame(
@@ -175,7 +175,7 @@ impl Importer<'_> {
             kind => {
                 let wanted = Wanted::of(&kind, &names, names.len());
                 let table =
-                    SideTable::of_frame(name, frame, rules, &wanted.numbers, &wanted.texts, wanted.time)?;
+                    SideTable::of_frame(name, &frame, rules, &wanted.numbers, &wanted.texts, wanted.time)?;
                 self.side(name, &kind, &wanted, table)
             }
         }

@@ -89,8 +89,10 @@ impl SideTable {
     ) -> Result<Self, MarketDataError> {
         let columns = frame.columns();
         let (times, _, _) = frame_times(name, &columns[time], rules)?;
-        let numbers =
-            numbers.iter().map(|&index| frame_numbers(name, &columns[index])).collect::<Result<_, _>>()?;
+        let numbers = numbers
+            .iter()
+            .map(|&index| frame_numbers(name, columns[index].clone()))
+            .collect::<Result<_, _>>()?;
         let texts = texts
             .iter()
             .map(|&index| {

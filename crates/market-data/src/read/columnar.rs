@@ -8,6 +8,7 @@ use polars::prelude::{
 };
 
 use crate::error::{MarketDataError, Place};
+use crate::frame::into_numbers;
 use crate::series::CandleColumns;
 use crate::timestamp::Timestamp;
 
@@ -81,11 +82,11 @@ pub(crate) fn column_names(frame: &DataFrame) -> Vec<String> {
 /// Takes the candles out of a frame.
 pub(crate) fn candles_of_frame(
     name: String,
-    frame: &DataFrame,
+    frame: DataFrame,
     rules: TimeRules,
     columns: Option<&[String]>,
 ) -> Result<RawTable, MarketDataError> {
-    let own_names = column_names(frame);
+    let own_names = column_names(&frame);
     let names = columns.map_or_else(|| own_names.clone(), <[String]>::to_vec);
     if names.len() != own_names.len() {
         return Err(MarketDataError::request(
@@ -127,14 +128,17 @@ pub(crate) fn candles_of_frame(
 
 fn assemble(
     name: String,
-    frame: &DataFrame,
+    frame: DataFrame,
     layout: &CandleLayout,
     rules: TimeRules,
 ) -> Result<RawTable, MarketDataError> {
     let group = &layout.groups[0];
-    let column = |index: usize| &frame.columns()[index];
-    let number = |index: usize| numbers(&name, column(index));
-    let (open_time, finer_times, style) = times(&name, column(layout.time), rules)?;
+    // Labels and times first: the columns of numbers leave the frame.
+    let mut frame: Vec<Column> = frame.into_columns();
+    let (open_time, finer_times, style) = times(&name, &frame[layout.time], rules)?;
+    let labels = [layout.symbol, layout.venue, layout.market, layout.timeframe]
+        .map(|index| index.map(|index| texts(&name, &frame[index])).transpose());
+    let mut number = |index: usize| numbers(&name, std::mem::take(&mut frame[index]));
     let rows = open_time.len();
     let columns = CandleColumns {
         open_time,
@@ -146,7 +150,7 @@ fn assemble(
             Some(index) => number(index)?,
             None => vec![0.0; rows],
         },
-        turnover: group.turnover.map(number).transpose()?,
+        turnover: group.turnover.map(&mut number).transpose()?,
     };
     let mut notes = vec![format!("times read from `{}`: {}", layout.name(layout.time), style.describe())];
     if style == TimeStyle::Naive {
@@ -167,8 +171,6 @@ fn assemble(
     let lines: Vec<u32> = (1..=u32::try_from(rows).unwrap_or(u32::MAX)).collect();
     let whole =
         RawSeries { columns, lines, finer_times, has_volume: group.volume.is_some(), ..RawSeries::default() };
-    let labels = [layout.symbol, layout.venue, layout.market, layout.timeframe]
-        .map(|index| index.map(|index| texts(&name, column(index))).transpose());
     let [symbol, exchange, market, timeframe] = labels;
     let labels = Labels { symbol: symbol?, exchange: exchange?, market: market?, timeframe: timeframe? };
     let mut series = labels.split(whole);
@@ -247,29 +249,16 @@ fn bad_column(name: &str, column: &Column, problem: String, remedy: &str) -> Mar
 }
 
 /// A column as numbers; null is NaN.
-pub(crate) fn numbers(name: &str, column: &Column) -> Result<Vec<f64>, MarketDataError> {
+pub(crate) fn numbers(name: &str, column: Column) -> Result<Vec<f64>, MarketDataError> {
     let dtype = column.dtype();
-    if !(dtype.is_primitive_numeric() || dtype.is_decimal() || *dtype == DataType::String) {
-        return Err(bad_column(
-            name,
-            column,
-            format!("values of type {dtype} are no numbers"),
-            "write numbers",
-        ));
-    }
     if *dtype == DataType::String {
-        return text_numbers(name, column);
+        return text_numbers(name, &column);
     }
-    let cast = column
-        .cast(&DataType::Float64)
-        .map_err(MarketDataError::table(Path::new(name), "cannot read a column as numbers"))?
-        .rechunk();
-    let values = cast.f64().map_err(MarketDataError::table(Path::new(name), "cannot read a column"))?;
-    Ok(match values.cont_slice() {
-        Ok(slice) => slice.to_vec(),
-        // A column with nulls has no plain slice.
-        Err(_) => values.iter().map(|value| value.unwrap_or(f64::NAN)).collect(),
-    })
+    if !(dtype.is_primitive_numeric() || dtype.is_decimal()) {
+        let problem = format!("values of type {dtype} are no numbers");
+        return Err(bad_column(name, &column, problem, "write numbers"));
+    }
+    into_numbers(column).map_err(MarketDataError::table(Path::new(name), "cannot read a column as numbers"))
 }
 
 /// Numbers that a table keeps as text, as exchanges send them.

@@ -105,11 +105,11 @@ pub(crate) fn read_member(member: Member<'_>, options: &ReadOptions) -> Result<R
         Content::Json(text) => json::read_json(&name, text, rules, columns)?,
         Content::Parquet(file) => {
             let frame = read_frame(&name, file, true)?;
-            columnar::candles_of_frame(name, &frame, rules, columns)?
+            columnar::candles_of_frame(name, frame, rules, columns)?
         }
         Content::Arrow(file) => {
             let frame = read_frame(&name, file, false)?;
-            columnar::candles_of_frame(name, &frame, rules, columns)?
+            columnar::candles_of_frame(name, frame, rules, columns)?
         }
     };
     Ok(table)

@@ -148,7 +148,7 @@ impl Store {
     ) -> Result<CandleColumns, MarketDataError> {
         let path = self.directory(key).join(&partition.file);
         let frame = read_frame(&path, &partition.file_hash)?;
-        columns_from_frame(&frame).map_err(MarketDataError::table(&path, "the table lacks a column"))
+        columns_from_frame(frame).map_err(MarketDataError::table(&path, "the table lacks a column"))
     }
 
     /// Adds candles to a series: new times are put in, equal candles are counted, and differing ones are

@@ -10,6 +10,7 @@ use polars::prelude::{
 };
 
 use crate::error::MarketDataError;
+use crate::frame::into_numbers;
 use crate::series::CandleColumns;
 use crate::timestamp::Timestamp;
 
@@ -88,12 +89,7 @@ pub(super) fn times_of(frame: &DataFrame, name: &str) -> Result<Vec<Timestamp>, 
 }
 
 pub(super) fn numbers_of(frame: &DataFrame, name: &str) -> Result<Vec<f64>, polars::error::PolarsError> {
-    let column = frame.column(name)?.rechunk();
-    let values = column.f64()?;
-    Ok(match values.cont_slice() {
-        Ok(slice) => slice.to_vec(),
-        Err(_) => values.iter().map(|value| value.unwrap_or(f64::NAN)).collect(),
-    })
+    into_numbers(frame.column(name)?.clone())
 }
 
 /// The candles of a frame with the columns that [`to_frame`] makes. They are not judged: give them to
@@ -101,18 +97,25 @@ pub(super) fn numbers_of(frame: &DataFrame, name: &str) -> Result<Vec<f64>, pola
 ///
 /// # Errors
 /// When a column is absent or of another type.
-pub fn columns_from_frame(frame: &DataFrame) -> Result<CandleColumns, polars::error::PolarsError> {
+pub fn columns_from_frame(frame: DataFrame) -> Result<CandleColumns, polars::error::PolarsError> {
+    let open_time = times_of(&frame, "timestamp")?;
+    let turnover = frame.get_column_index("turnover").is_some();
+    // Each column leaves the frame, so that its memory can be taken over.
+    let mut columns = frame.into_columns();
+    let mut take = |name: &str| {
+        let position = columns.iter().position(|column| column.name() == name);
+        match position {
+            Some(position) => into_numbers(columns.swap_remove(position)),
+            None => Err(polars::error::polars_err!(ColumnNotFound: "{name}")),
+        }
+    };
     Ok(CandleColumns {
-        open_time: times_of(frame, "timestamp")?,
-        open: numbers_of(frame, "open")?,
-        high: numbers_of(frame, "high")?,
-        low: numbers_of(frame, "low")?,
-        close: numbers_of(frame, "close")?,
-        volume: numbers_of(frame, "volume")?,
-        turnover: if frame.get_column_index("turnover").is_some() {
-            Some(numbers_of(frame, "turnover")?)
-        } else {
-            None
-        },
+        open_time,
+        open: take("open")?,
+        high: take("high")?,
+        low: take("low")?,
+        close: take("close")?,
+        volume: take("volume")?,
+        turnover: if turnover { Some(take("turnover")?) } else { None },
     })
 }
