@@ -85,7 +85,7 @@ impl Importer {
     fn try_import(&self, path: &Path, name: &str) -> Result<File, MarketDataError> {
         let hash = source_hash(path, &self.fingerprint(path))?;
         if let Some(record) = self.store.source(&hash)?
-            && self.holds(&record)?
+            && self.store.still_holds(&record)?
         {
             let mut file = File::new(Some(name.to_owned()), Status::AlreadyStored);
             file.series = record.series.into_iter().map(|series| series.report).collect();
@@ -96,11 +96,24 @@ impl Importer {
         let mut file = File::new(Some(name.to_owned()), Status::Imported);
         let mut record = SourceRecord { hash, file: name.to_owned(), series: Vec::new(), others: Vec::new() };
         let mut stored = Appended::default();
+        // A file of many series is taken whole: no series is stored when another one conflicts.
+        let candles = || {
+            tables.iter().flat_map(|table| match &table.content {
+                Imported::Candles(all) => all.as_slice(),
+                _ => &[],
+            })
+        };
+        if self.on_conflict == OnConflict::Refuse && candles().count() > 1 {
+            candles().try_for_each(|one| self.store.check(&one.series))?;
+        }
         for table in tables {
             self.put(table, &mut record, &mut file, &mut stored)?;
         }
         self.store.record_source(&record)?;
         tracing::info!(file = name, added = stored.added, "imported");
+        if stored.added == 0 && stored.conflicts == 0 {
+            file.status = Status::AlreadyStored;
+        }
         file.series = record.series.into_iter().map(|series| series.report).collect();
         file.exogenous = record.others;
         file.stored = Some(stored);
@@ -124,18 +137,23 @@ impl Importer {
             Imported::Candles(all) => {
                 for one in all {
                     count(self.store.append(&one.series, self.on_conflict)?);
-                    record.series.push(SourceSeries::of(&one.report));
+                    let manifest = self.store.manifest(one.series.key())?;
+                    record.series.extend(manifest.map(|manifest| SourceSeries::of(&one.report, &manifest)));
                 }
             }
             Imported::Exogenous(all) => {
                 for series in all {
                     count(self.store.append_exogenous(&series, self.on_conflict)?);
-                    record.others.push(other_of(&series));
+                    let mut other = other_of(&series);
+                    other.content_hash = self.store.table_hash(&other.name, false)?.unwrap_or_default();
+                    record.others.push(other);
                 }
             }
             Imported::Headlines(headlines) => {
                 count(self.store.append_headlines(&headlines)?);
-                record.others.push(other_of_headlines(&headlines));
+                let mut other = other_of_headlines(&headlines);
+                other.content_hash = self.store.table_hash(&other.name, true)?.unwrap_or_default();
+                record.others.push(other);
             }
         }
         Ok(())
@@ -148,20 +166,6 @@ impl Importer {
         serde_json::json!({ "options": self.options, "on_conflict": self.on_conflict, "name": name })
             .to_string()
     }
-
-    /// Whether everything that a record names is still in the store.
-    fn holds(&self, record: &SourceRecord) -> Result<bool, MarketDataError> {
-        for series in &record.series {
-            let rows = series.report.pointer("/rows").and_then(Value::as_u64).unwrap_or(u64::MAX);
-            if self.store.manifest(&series.key)?.is_none_or(|manifest| manifest.rows < rows) {
-                return Ok(false);
-            }
-        }
-        let (exogenous, headlines) = (self.store.exogenous_names()?, self.store.headline_names()?);
-        Ok(record.others.iter().all(|other| {
-            if other.headlines { headlines.contains(&other.name) } else { exogenous.contains(&other.name) }
-        }))
-    }
 }
 
 pub(crate) fn other_of(series: &ExogenousSeries) -> SourceOther {
@@ -171,6 +175,7 @@ pub(crate) fn other_of(series: &ExogenousSeries) -> SourceOther {
         rows: series.len() as u64,
         first: series.described_at().first().copied(),
         last: series.described_at().last().copied(),
+        content_hash: series.content_hash(),
     }
 }
 
@@ -182,5 +187,6 @@ pub(crate) fn other_of_headlines(headlines: &HeadlineSeries) -> SourceOther {
         rows: rows.len() as u64,
         first: rows.first().map(|row| row.published_at),
         last: rows.last().map(|row| row.published_at),
+        content_hash: String::new(),
     }
 }

@@ -108,8 +108,17 @@ struct StoreReport {
     command: &'static str,
     store: String,
     series: Vec<Stored>,
-    exogenous: Vec<String>,
-    headlines: Vec<String>,
+    exogenous: Vec<StoredTable>,
+    headlines: Vec<StoredTable>,
+}
+
+/// A stored exogenous series, or stored headlines.
+#[derive(Debug, Serialize)]
+struct StoredTable {
+    name: String,
+    rows: u64,
+    /// What is wrong with it in the store; absent when its file is whole.
+    error: Option<String>,
 }
 
 fn inspect_store(store: &Store, common: &CommonArguments) -> anyhow::Result<Outcome> {
@@ -137,15 +146,20 @@ fn inspect_store(store: &Store, common: &CommonArguments) -> anyhow::Result<Outc
     }
     bar.finish();
     let mut exogenous = Vec::new();
-    let mut damaged = series.iter().filter(|series| series.error.is_some()).count();
     for name in store.exogenous_names()? {
-        if let Err(error) = store.read_exogenous(&name) {
-            tracing::error!("{error}");
-            damaged += 1;
-        }
-        exogenous.push(name);
+        let read = store.read_exogenous(&name);
+        let rows = read.as_ref().map_or(0, |series| series.len() as u64);
+        exogenous.push(StoredTable { name, rows, error: read.err().map(|error| error.to_string()) });
     }
-    let headlines = store.headline_names()?;
+    let mut headlines = Vec::new();
+    for name in store.headline_names()? {
+        let read = store.read_headlines(&name);
+        let rows = read.as_ref().map_or(0, |series| series.headlines().len() as u64);
+        headlines.push(StoredTable { name, rows, error: read.err().map(|error| error.to_string()) });
+    }
+    let errors = series.iter().map(|series| &series.error);
+    let errors = errors.chain(exogenous.iter().chain(&headlines).map(|table| &table.error));
+    let damaged = errors.flatten().count();
     let report = StoreReport {
         command: "inspect",
         store: store.root().display().to_string(),
@@ -175,9 +189,15 @@ fn print_store(report: &StoreReport, common: &CommonArguments) -> anyhow::Result
         ]);
     }
     table.print()?;
-    for (what, names) in [("exogenous", &report.exogenous), ("headlines", &report.headlines)] {
-        if !names.is_empty() {
-            print_text(&format!("{what}: {}\n", names.join(", ")))?;
+    for (what, tables) in [("exogenous series", &report.exogenous), ("headlines", &report.headlines)] {
+        if !tables.is_empty() {
+            let mut listing = Table::new([what, "rows", "state"]);
+            for stored in tables {
+                let state = stored.error.clone().unwrap_or_else(|| "whole".to_owned());
+                listing.row([stored.name.clone(), stored.rows.to_string(), state]);
+            }
+            print_text("\n")?;
+            listing.print()?;
         }
     }
     print_text(&format!("store: {}\n", report.store))

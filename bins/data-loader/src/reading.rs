@@ -118,7 +118,10 @@ fn known_after(text: &str) -> anyhow::Result<KnownAfter> {
     let count: i64 =
         number.parse().with_context(|| format!("--known-after {text}: `{number}` is no number"))?;
     anyhow::ensure!(count >= 0, "--known-after {text}: nothing is known before the time it describes");
-    Ok(KnownAfter::Millis(count * length))
+    let millis = count.checked_mul(length).filter(|millis| *millis <= 1_000 * 365 * 86_400_000);
+    millis
+        .map(KnownAfter::Millis)
+        .with_context(|| format!("--known-after {text}: that is beyond a thousand years"))
 }
 
 /// Files and directories given by the user, as files.
@@ -149,7 +152,7 @@ mod tests {
     fn times_until_known() {
         assert_eq!(known_after("0").unwrap(), KnownAfter::Immediately);
         assert_eq!(known_after("8h").unwrap(), KnownAfter::Millis(28_800_000));
-        for text in ["", "1", "1y", "-1d", "xd"] {
+        for text in ["", "1", "1y", "-1d", "xd", "9223372036854775807d"] {
             assert!(known_after(text).is_err(), "{text}");
         }
     }

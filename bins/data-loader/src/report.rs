@@ -110,21 +110,21 @@ impl Report {
         if common.is_json() {
             return print_json(self);
         }
-        self.candle_table().print()?;
-        let exogenous = self.exogenous_table();
-        if !exogenous.is_empty() {
-            print_text("\n")?;
-            exogenous.print()?;
+        for table in [self.candle_table(), self.exogenous_table()] {
+            if !table.is_empty() {
+                table.print()?;
+                print_text("\n")?;
+            }
         }
         for file in &self.files {
             if let Some(error) = &file.error {
                 let name = file.path.as_deref().unwrap_or("");
-                print_text(&format!("\n{} {name}\n  {error}\n", file.status.describe()))?;
+                print_text(&format!("{} {name}\n  {error}\n\n", file.status.describe()))?;
             }
         }
         let totals = &self.totals;
         print_text(&format!(
-            "\n{} files ({} refused, {} failed), {} series, {} candles, {} missing in gaps\n",
+            "{} files ({} refused, {} failed), {} series, {} candles, {} missing in gaps\n",
             totals.files, totals.refused, totals.failed, totals.series, totals.rows, totals.missing
         ))?;
         match &self.store {

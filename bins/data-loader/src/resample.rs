@@ -47,12 +47,15 @@ pub(crate) fn run(
 ) -> anyhow::Result<Outcome> {
     let store = Store::new(arguments.store.as_ref().unwrap_or(&configuration.store));
     let on_conflict = arguments.on_conflict.unwrap_or(configuration.on_conflict);
-    let keys: Vec<SeriesKey> = arguments
+    let mut keys: Vec<SeriesKey> = arguments
         .selection
         .of(&store)?
         .into_iter()
         .filter(|key| key.timeframe < arguments.to && arguments.to.is_multiple_of(key.timeframe))
         .collect();
+    // Of each symbol the shortest candles, which come first: longer ones may be built from them already,
+    // and sums of sums differ in the last digit.
+    keys.dedup_by(|next, first| next.venue == first.venue && next.symbol == first.symbol);
     ensure!(
         !keys.is_empty(),
         "no selected series of store {} can be resampled to {}; it must be a whole multiple of a stored timeframe",

@@ -198,6 +198,70 @@ fn a_damaged_store_is_a_finding() {
 }
 
 #[test]
+fn an_import_record_is_believed_only_while_it_is_true() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let file = |name: &str, close: &str| {
+        let rows = format!(
+            "timestamp,open,high,low,close,volume\n1704067200000,1,2,0.5,1,1\n1704067260000,1,2,0.5,{close},1\n1704067320000,1,2,0.5,1,1\n"
+        );
+        std::fs::create_dir_all(directory.join(name)).unwrap();
+        std::fs::write(directory.join(name).join("bybit-linear_NEWUSDT_1m.csv"), rows).unwrap();
+    };
+    file("a", "1");
+    file("b", "1.5");
+    let status = |words: &[&str]| {
+        let (code, document) = json(directory, words);
+        (code, document["files"][0]["status"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(status(&["import", "a"]), (0, "imported".to_owned()));
+    assert_eq!(status(&["import", "b"]), (1, "refused".to_owned()));
+    assert_eq!(status(&["import", "b", "--on-conflict", "replace"]), (0, "imported".to_owned()));
+    // The store no longer holds what `a` left.
+    assert_eq!(status(&["import", "a"]), (1, "refused".to_owned()));
+    assert_eq!(status(&["import", "b", "--on-conflict", "replace"]), (0, "already_stored".to_owned()));
+}
+
+#[test]
+fn a_file_of_two_series_is_stored_whole_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let rows = |symbols: &[(&str, &str)]| {
+        let mut text = "timestamp,open,high,low,close,volume,symbol\n".to_owned();
+        for minute in 0..3 {
+            for (symbol, close) in symbols {
+                text.push_str(&format!(
+                    "{},1,2,0.5,{close},1,{symbol}\n",
+                    1_704_067_200_000_i64 + minute * 60_000
+                ));
+            }
+        }
+        text
+    };
+    std::fs::write(directory.join("one.csv"), rows(&[("BBBUSDT", "1")])).unwrap();
+    std::fs::write(directory.join("two.csv"), rows(&[("AAAUSDT", "1"), ("BBBUSDT", "1.5")])).unwrap();
+    let venue = ["--venue", "bybit-linear"];
+    assert_eq!(json(directory, &[&["import", "one.csv"], &venue[..]].concat()).0, 0);
+    let (code, document) = json(directory, &[&["import", "two.csv"], &venue[..]].concat());
+    assert_eq!((code, document["files"][0]["status"].as_str()), (1, Some("refused")));
+    let (_, store) = json(directory, &["inspect", "--store", "datasets/store"]);
+    assert_eq!(store["series"].as_array().unwrap().len(), 1, "{store}");
+}
+
+#[test]
+fn resampling_twice_takes_the_shortest_candles() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    run(directory, &["generate", "--symbols", "2", "--candles", "3000", "--timeframe", "1m", "--store", "s"]);
+    for to in ["5m", "15m", "1h", "1h"] {
+        let (code, document) = json(directory, &["resample", "--to", to, "--store", "s"]);
+        assert_eq!(code, 0, "{document}");
+        let from = document["series"].as_array().unwrap().iter().map(|one| one["from"]["timeframe"].clone());
+        assert!(from.into_iter().all(|timeframe| timeframe == "1m"), "{document}");
+    }
+}
+
+#[test]
 fn bad_requests_are_errors_with_a_remedy() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
@@ -209,6 +273,7 @@ fn bad_requests_are_errors_with_a_remedy() {
         (vec!["import", "x.csv", "--venue", "bybit"], "bybit-linear"),
         (vec!["import", "x.csv", "--accept", "all"], "known-prices"),
         (vec!["import", "x.csv", "--utc-offset", "3"], "+03:00"),
+        (vec!["import", "x.csv", "--known-after", "9223372036854775807d"], "thousand years"),
         (vec!["generate", "--model", "magic"], "magic"),
         (vec!["generate", "--candles", "0"], "candles"),
         (vec!["generate", "--start", "2024-01-01T00:01:00Z"], "grid"),

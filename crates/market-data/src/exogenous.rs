@@ -373,7 +373,9 @@ pub(crate) fn funding_name(exchange: Option<&str>, symbol: Option<&str>, file: &
         (Some(exchange), Some(symbol)) => {
             format!("funding_{}_{}", clean(exchange).to_lowercase(), clean(symbol))
         }
-        _ => clean_name(&stem),
+        // Each symbol of a file without venues has a name of its own.
+        (None, Some(symbol)) => format!("funding_{}", clean(symbol)),
+        (_, None) => clean_name(&stem),
     }
 }
 

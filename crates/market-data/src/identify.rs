@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{MarketDataError, Place};
 use crate::read::RawSeries;
-use crate::symbol::{Market, SeriesKey, Symbol, Venue};
+use crate::symbol::{Market, SeriesKey, Symbol, Venue, is_known_coin};
 use crate::timeframe::Timeframe;
 use crate::timestamp::Timestamp;
 
 /// Exchanges that are recognised in file names. Others are named with an explicit venue.
-const EXCHANGES: [&str; 18] = [
-    "binance", "bybit", "okx", "okex", "coinbase", "kraken", "bitstamp", "bitfinex", "kucoin", "gate",
+const EXCHANGES: [&str; 19] = [
+    // CryptoDataDownload, whose files name no exchange.
+    "cdd", "binance", "bybit", "okx", "okex", "coinbase", "kraken", "bitstamp", "bitfinex", "kucoin", "gate",
     "gateio", "mexc", "huobi", "htx", "bitget", "deribit", "bitmex", "gemini",
 ];
 
@@ -55,14 +56,28 @@ pub fn identify(raw: &RawSeries, file: &str, hints: &Hints) -> Result<Identity, 
     Ok(Identity { key: SeriesKey::new(venue, symbol, timeframe), notes })
 }
 
+/// Whether a series is of a pair that trades, as far as the user, the file or its name tell.
+pub(crate) fn is_pair(raw: &RawSeries, file: &str, hints: &Hints) -> bool {
+    match &raw.symbol {
+        _ if hints.symbol.is_some() => true,
+        Some(label) => Symbol::parse_on(label, Market::Linear).is_ok(),
+        None => FileName::of(file).symbol(Market::Linear).is_some(),
+    }
+}
+
 fn venue_of(raw: &RawSeries, name: &FileName, notes: &mut Vec<String>) -> Result<Venue, MarketDataError> {
     // `bybit-linear_BTCUSDT_…`: a name that begins with a venue states it whole.
     if raw.exchange.is_none()
         && let Some(venue) = name.stem.split('_').next().and_then(|first| first.parse::<Venue>().ok())
+        && !is_symbol_like(venue.exchange())
     {
         return Ok(venue);
     }
-    let label = raw.exchange.as_deref().map(str::to_lowercase);
+    // ccxt's ids state exchange and market in one word: binanceusdm.
+    let label = raw.exchange.as_deref().map(|label| label.trim().to_lowercase().replace(' ', "_"));
+    if let Some(venue) = label.as_deref().and_then(|label| label.parse::<Venue>().ok()) {
+        return Ok(venue);
+    }
     let exchange = label.or_else(|| name.exchange());
     let market = raw
         .market
@@ -70,12 +85,17 @@ fn venue_of(raw: &RawSeries, name: &FileName, notes: &mut Vec<String>) -> Result
         .and_then(Market::from_word)
         .or_else(|| name.market())
         .or_else(|| raw.symbol.as_deref().filter(|symbol| symbol.contains(':')).map(|_| Market::Linear));
+    let found = Venue::new(exchange.as_deref().unwrap_or("unknown"), market.unwrap_or(Market::Spot))?;
     if exchange.is_none() || market.is_none() {
-        let assumed = Venue::new(exchange.as_deref().unwrap_or("unknown"), market.unwrap_or(Market::Spot))?;
-        notes.push(format!("the venue is not stated and was taken as {assumed}; state it with --venue"));
-        return Ok(assumed);
+        notes.push(format!("the venue is not stated and was taken as {found}; state it with --venue"));
     }
-    Venue::new(exchange.as_deref().unwrap_or("unknown"), market.unwrap_or(Market::Spot))
+    Ok(found)
+}
+
+/// Whether the first word of a name is a symbol (`BTC-USDT-SWAP_1D.csv`) rather than an exchange.
+fn is_symbol_like(exchange: &str) -> bool {
+    let known = exchange.split(['-', '_']).any(|word| EXCHANGES.contains(&word));
+    !known && (Symbol::parse_on(exchange, Market::Spot).is_ok() || is_known_coin(exchange))
 }
 
 fn symbol_of(
@@ -101,13 +121,29 @@ fn symbol_of(
             return Symbol::parse_on(&format!("{label}/{quote}"), market);
         }
         return Symbol::parse_on(label, market).map_err(|_| {
+            if market == Market::Spot && label.contains(':') {
+                return unreadable(
+                    format!("`{label}` is a perpetual, but the venue is a spot market"),
+                    "state the venue with --venue, for example --venue bybit-linear",
+                );
+            }
             unreadable(
                 format!("`{label}` is no symbol that can be cut into base and quote"),
                 "state the quote currency with --quote USD, or the whole symbol with --symbol BTC/USD",
             )
         });
     }
-    name.symbol(market).ok_or_else(|| {
+    if name.is_dated_future() {
+        return Err(unreadable(
+            "the name is that of a dated future".to_owned(),
+            "only spot and perpetual series are taken; if it is one, state it with --symbol",
+        ));
+    }
+    let by_quote = || {
+        let base = name.words.iter().find(|word| is_known_coin(word))?;
+        Symbol::parse_on(&format!("{base}/{}", hints.quote.as_ref()?), market).ok()
+    };
+    name.symbol(market).or_else(by_quote).ok_or_else(|| {
         unreadable(
             "neither a column nor the file's name says which symbol this is".to_owned(),
             "state it with --symbol, for example --symbol BTC/USDT:USDT",
@@ -127,37 +163,75 @@ fn timeframe_of(
         remedy: remedy.to_owned(),
     };
     let seen = usual_distance(&raw.columns.open_time);
-    if let Some(stated) = hints.timeframe {
-        // Candles closer together than the stated timeframe cannot be of it.
-        if let Some(distance) = seen
-            && distance < stated.millis()
-        {
+    let timeframe = match (hints.timeframe, seen) {
+        (Some(stated), Some(distance)) if raw.columns.len() >= 3 && distance != stated.millis() => {
             return Err(unreadable(
-                format!("--timeframe says {stated}, but candles are {} s apart", distance / 1_000),
+                format!("--timeframe says {stated}, but most candles are {} s apart", distance / 1_000),
                 "state the timeframe of the file; resample the series afterwards",
             ));
         }
-        return Ok(stated);
+        (Some(stated), _) => stated,
+        (None, seen) => {
+            let label = raw.timeframe.as_deref().and_then(|text| text.parse().ok());
+            let named = label.or_else(|| name.timeframe(seen.and_then(Timeframe::from_millis)));
+            match (seen.map(|distance| (distance, Timeframe::from_millis(distance))), named) {
+                (Some((_, Some(seen))), None) => seen,
+                (Some((_, Some(seen))), Some(named)) if seen == named => seen,
+                (None, Some(named)) => named,
+                (Some((distance, _)), Some(named)) => {
+                    return Err(unreadable(
+                        format!(
+                            "the name or a column says {named}, but most candles are {} s apart",
+                            distance / 1_000
+                        ),
+                        "state the true one with --timeframe",
+                    ));
+                }
+                (Some((distance, None)), None) => {
+                    return Err(unreadable(
+                        format!("most candles are {} s apart, which is no timeframe", distance / 1_000),
+                        "these may not be candles; timeframes are 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 1w",
+                    ));
+                }
+                (None, None) => {
+                    return Err(unreadable(
+                        "a single candle does not tell its timeframe".to_owned(),
+                        "state it with --timeframe",
+                    ));
+                }
+            }
+        }
+    };
+    match longer_run(&raw.columns.open_time, timeframe) {
+        None => Ok(timeframe),
+        Some((row, distance)) => Err(MarketDataError::Unreadable {
+            place: Place {
+                file: file.to_owned(),
+                line: raw.lines.get(row).map(|line| u64::from(*line)),
+                column: None,
+            },
+            problem: format!(
+                "from here on candles are {} s apart, while most of the file is {timeframe}: it mixes timeframes",
+                distance / 1_000
+            ),
+            remedy: "give each timeframe in a file of its own".to_owned(),
+        }),
     }
-    let label = raw.timeframe.as_deref().and_then(|text| text.parse().ok());
-    let named: Option<Timeframe> = label.or_else(|| name.timeframe());
-    match (seen.map(|distance| (distance, Timeframe::from_millis(distance))), named) {
-        (Some((_, Some(seen))), None) => Ok(seen),
-        (Some((_, Some(seen))), Some(named)) if seen == named => Ok(seen),
-        (Some((distance, _)), Some(named)) => Err(unreadable(
-            format!("the name or a column says {named}, but most candles are {} s apart", distance / 1_000),
-            "state the true one with --timeframe",
-        )),
-        (None, Some(named)) => Ok(named),
-        (Some((distance, None)), None) => Err(unreadable(
-            format!("most candles are {} s apart, which is no timeframe", distance / 1_000),
-            "these may not be candles; if they are, state --timeframe",
-        )),
-        (None, None) => Err(unreadable(
-            "a single candle does not tell its timeframe".to_owned(),
-            "state it with --timeframe",
-        )),
+}
+
+/// Where a run of candles begins that are all equally far apart, but farther than the timeframe.
+fn longer_run(times: &[Timestamp], timeframe: Timeframe) -> Option<(usize, i64)> {
+    const RUN: usize = 20;
+    let (mut length, mut last) = (0, 0);
+    for (row, pair) in times.windows(2).enumerate() {
+        let distance = pair[1].since(pair[0]).abs();
+        length = if distance == last { length + 1 } else { 1 };
+        last = distance;
+        if length == RUN && distance > timeframe.millis() {
+            return Some((row + 1 - RUN, distance));
+        }
     }
+    None
 }
 
 /// The most frequent distance between neighbouring times, in ms.
@@ -210,34 +284,70 @@ impl FileName {
         self.words.iter().find_map(|word| Market::from_word(word)).or(settled.then_some(Market::Linear))
     }
 
-    fn timeframe(&self) -> Option<Timeframe> {
-        self.words
+    /// The timeframe that the name states: the one that fits the candles, if the name has several words
+    /// that could be one (`last_7d_1h`), else the first.
+    fn timeframe(&self, seen: Option<Timeframe>) -> Option<Timeframe> {
+        let stated: Vec<Timeframe> = self
+            .words
             .iter()
             .filter(|word| !word.bytes().all(|byte| byte.is_ascii_digit()))
             // A lone lower-case letter is more often part of a name than a day or a week.
             .filter(|word| word.len() > 1 || matches!(word.as_str(), "D" | "W"))
-            .find_map(|word| word.parse().ok())
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        seen.filter(|seen| stated.contains(seen)).or_else(|| stated.first().copied())
+    }
+
+    /// `BTCUSDT_240329`: a symbol with the day of its delivery.
+    fn is_dated_future(&self) -> bool {
+        self.words.windows(2).any(|pair| {
+            let date = pair[1].as_bytes();
+            let two = |at: usize| {
+                date.get(at..at + 2).and_then(|two| std::str::from_utf8(two).ok()?.parse::<u8>().ok())
+            };
+            date.len() == 6
+                && date.iter().all(u8::is_ascii_digit)
+                && two(2).is_some_and(|month| (1..=12).contains(&month))
+                && two(4).is_some_and(|day| (1..=31).contains(&day))
+                && Symbol::parse_on(&pair[0], Market::Spot).is_ok()
+        })
     }
 
     fn symbol(&self, market: Market) -> Option<Symbol> {
-        let pairs = self.words.windows(2).find_map(|pair| {
-            let base =
-                !pair[0].is_empty() && pair[0].bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-            (base && !is_quote(&pair[0]) && is_quote(&pair[1])
-                || base && is_quote(&pair[0]) && is_dollar(&pair[1]) && pair[0] != pair[1])
-                .then(|| format!("{}/{}", pair[0], pair[1]))
+        let is_base = |word: &str| {
+            !word.is_empty()
+                && word.bytes().any(|byte| byte.is_ascii_alphabetic())
+                && !is_dollar(word)
+                && !is_market_word(word)
+                && !EXCHANGES.contains(&word.to_ascii_lowercase().as_str())
+                && word.parse::<Timeframe>().is_err()
+        };
+        let pair = self.words.windows(2).find_map(|pair| {
+            let (base, quote) = (pair[0].as_str(), pair[1].as_str());
+            // In lower case only dollars are told from other words.
+            let upper = !base.bytes().any(|byte| byte.is_ascii_lowercase());
+            let quoted = is_quote(quote) && upper || is_dollar(&quote.to_ascii_uppercase());
+            (base != quote && is_base(base) && quoted).then(|| format!("{base}/{quote}"))
         });
-        let joined = self.words.iter().find_map(|word| {
-            let upper = word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-            let candidate = Symbol::parse_on(word, market).ok()?;
-            (upper || is_dollar(candidate.quote())).then_some(candidate)
-        });
-        joined.or_else(|| pairs.and_then(|pair| Symbol::parse_on(&pair, market).ok()))
+        if let Some(pair) = pair {
+            return Symbol::parse_on(&pair, market).ok();
+        }
+        self.words.iter().find_map(|word| {
+            let upper = !word.bytes().any(|byte| byte.is_ascii_lowercase());
+            let symbol = Symbol::parse_on(word, market).ok()?;
+            let sound = is_base(symbol.base()) && !is_dollar(word) && (upper || is_dollar(symbol.quote()));
+            sound.then_some(symbol)
+        })
     }
 }
 
+/// Words of a name that say what kind of market it is, and are no coins.
+fn is_market_word(word: &str) -> bool {
+    Market::from_word(word).is_some()
+}
+
 fn is_dollar(word: &str) -> bool {
-    matches!(word, "USDT" | "USDC" | "USD" | "BUSD" | "FDUSD" | "TUSD")
+    matches!(word, "USDT" | "USDC" | "USD" | "BUSD" | "FDUSD" | "TUSD" | "DAI")
 }
 
 fn is_quote(word: &str) -> bool {
@@ -309,6 +419,17 @@ mod tests {
             ("bybit_XRPUSDT_D_date-only.csv.gz", 1440, "bybit-spot XRP/USDT 1d"),
             ("binance_12-column_klines_1h_BTCUSDT.csv.gz", 60, "binance-spot BTC/USDT 1h"),
             ("noheader_BNBUSDT_1d_20230315T.csv.gz", 1440, "unknown-spot BNB/USDT 1d"),
+            ("BTC_BUSD-1d.csv", 1440, "unknown-spot BTC/BUSD 1d"),
+            ("WBTC_USDT-1d.json", 1440, "unknown-spot WBTC/USDT 1d"),
+            ("ETH_BTC-1d.json", 1440, "unknown-spot ETH/BTC 1d"),
+            ("btc_usdt_1d.csv", 1440, "unknown-spot BTC/USDT 1d"),
+            ("BTC-EUR.csv", 1440, "unknown-spot BTC/EUR 1d"),
+            ("SPOT-BTC-USDT-1h.csv", 60, "unknown-spot BTC/USDT 1h"),
+            ("2024-01 BTC-USDT perp.csv", 60, "unknown-linear BTC/USDT:USDT 1h"),
+            ("BTC-USDT-SWAP_1D.csv", 1440, "unknown-linear BTC/USDT:USDT 1d"),
+            ("BTCUSDT-perp_1d.csv", 1440, "unknown-linear BTC/USDT:USDT 1d"),
+            ("XBTUSD_1440.csv", 1440, "unknown-spot XBT/USD 1d"),
+            ("BTCUSDT_last_7d_1h.csv", 60, "unknown-spot BTC/USDT 1h"),
         ] {
             let found = identify(&minutes(step), file, &Hints::default()).unwrap();
             assert_eq!(found.key.to_string(), expected, "{file}");
@@ -320,11 +441,11 @@ mod tests {
         let hints = Hints {
             venue: Some("bybit-inverse".parse().unwrap()),
             symbol: Some("ETHUSD".to_owned()),
-            timeframe: Some(Timeframe::M1),
+            timeframe: Some(Timeframe::M5),
             quote: None,
         };
-        let found = identify(&minutes(5), "binance-spot_BTCUSDT_5m.csv", &hints).unwrap();
-        assert_eq!(found.key.to_string(), "bybit-inverse ETH/USD:ETH 1m");
+        let found = identify(&minutes(5), "binance-spot_BTCUSDT_1h.csv", &hints).unwrap();
+        assert_eq!(found.key.to_string(), "bybit-inverse ETH/USD:ETH 5m");
     }
 
     #[test]
@@ -337,10 +458,30 @@ mod tests {
         assert!(refused(&minutes(7), "BTCUSDT.csv", &none).contains("420 s apart"));
         let wrong = Hints { timeframe: Some(Timeframe::H1), ..Hints::default() };
         assert!(refused(&minutes(5), "BTCUSDT.csv", &wrong).contains("--timeframe says 1h"));
+        // A shorter one would make gaps of everything.
+        let short = Hints { timeframe: Some(Timeframe::M1), ..Hints::default() };
+        assert!(refused(&minutes(5), "BTCUSDT.csv", &short).contains("--timeframe says 1m"));
+        for name in ["BTCUSDT_240329-1d.csv", "bitstampUSD_1-day_data.csv", "coinbaseUSD_1d.csv"] {
+            let message = refused(&minutes(1440), name, &none);
+            assert!(message.contains("--symbol"), "{name}: {message}");
+        }
         let base_only = RawSeries { symbol: Some("BTC".to_owned()), ..minutes(5) };
         assert!(refused(&base_only, "x.csv", &none).contains("--quote"));
         let quoted = Hints { quote: Some("USD".to_owned()), ..Hints::default() };
         assert_eq!(identify(&base_only, "x.csv", &quoted).unwrap().key.symbol.to_string(), "BTC/USD");
+    }
+
+    #[test]
+    fn mixed_timeframes_are_refused() {
+        let mut mixed = RawSeries { has_volume: true, ..RawSeries::default() };
+        let days = (0..30).map(|day| day * 1_440);
+        for minute in days.chain((0..300).map(|hour| 30 * 1_440 + hour * 60)) {
+            let candle = minutes(1).columns.get(0);
+            mixed.columns.push(&Candle { open_time: Timestamp::from_millis(minute * 60_000), ..candle });
+        }
+        mixed.lines = (1..=330).collect();
+        let error = identify(&mixed, "BTCUSDT.csv", &Hints::default()).unwrap_err().to_string();
+        assert!(error.contains("line 1") && error.contains("mixes timeframes"), "{error}");
     }
 
     #[test]

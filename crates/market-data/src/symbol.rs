@@ -9,10 +9,48 @@ use crate::error::MarketDataError;
 use crate::timeframe::Timeframe;
 
 /// Quote currencies by which a spelling without separator (`BTCUSDT`) is cut, longest match first.
-const KNOWN_QUOTES: [&str; 21] = [
-    "FDUSD", "USDT", "USDC", "USDE", "TUSD", "BUSD", "USDD", "DAI", "USD1", "USD", "EUR", "GBP", "JPY",
-    "TRY", "BRL", "AUD", "BTC", "ETH", "BNB", "SOL", "XRP",
+const KNOWN_QUOTES: [&str; 19] = [
+    "FDUSD", "USDT", "USDC", "USDE", "USDD", "DAI", "USD1", "USD", "EUR", "GBP", "JPY", "TRY", "BRL", "AUD",
+    "BTC", "ETH", "BNB", "SOL", "XRP",
 ];
+
+/// Quotes that end in another one: `DOTUSD` is DOT in dollars, `BTCTUSD` is BTC in TUSD. They are taken only
+/// when a well-known coin stands before them.
+const LONGER_QUOTES: [&str; 2] = ["TUSD", "BUSD"];
+
+/// Coins that are known by name, where a spelling alone is ambiguous.
+const KNOWN_COINS: [&str; 44] = [
+    "AAVE", "ADA", "ALGO", "APE", "APT", "ARB", "ATOM", "AVAX", "AXS", "BCH", "BNB", "BTC", "DOGE", "DOT",
+    "EOS", "ETC", "ETH", "FIL", "FTM", "GALA", "HBAR", "ICP", "LINK", "LTC", "LUNA", "MATIC", "NEAR", "OP",
+    "PEPE", "POL", "SAND", "SHIB", "SOL", "STX", "SUI", "TON", "TRX", "UNI", "VET", "XBT", "XLM", "XMR",
+    "XRP", "XTZ",
+];
+
+fn is_perpetual_word(word: &str) -> bool {
+    ["SWAP", "PERP", "PERPETUAL"].iter().any(|known| known.eq_ignore_ascii_case(word))
+}
+
+/// Whether this is the code of a well-known coin, in any case.
+pub(crate) fn is_known_coin(code: &str) -> bool {
+    KNOWN_COINS.iter().any(|coin| coin.eq_ignore_ascii_case(code))
+}
+
+/// Where a spelling without separator is cut.
+fn cut(joined: &str) -> Option<(&str, &str)> {
+    let before = |quote: &str| joined.strip_suffix(quote).filter(|base| !base.is_empty());
+    for quote in LONGER_QUOTES {
+        if let Some(base) = before(quote).filter(|base| is_known_coin(base)) {
+            return Some((base, quote));
+        }
+    }
+    let quote = KNOWN_QUOTES.iter().copied().find(|quote| before(quote).is_some())?;
+    let base = before(quote)?;
+    // WBTC and STETH are coins, not pairs.
+    let is_coin_quote = matches!(quote, "BTC" | "ETH" | "BNB" | "SOL" | "XRP");
+    let has_letter = base.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let is_fragment = is_coin_quote && base.len() < 3;
+    (has_letter && !is_fragment && !LONGER_QUOTES.contains(&joined)).then_some((base, quote))
+}
 
 /// What kind of contract a venue trades.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -41,7 +79,7 @@ impl Market {
         Some(match word.to_ascii_lowercase().as_str() {
             "spot" | "cash" => Self::Spot,
             "linear" | "usdm" | "um" | "perpetual" | "perp" | "swap" | "futures" | "future" => Self::Linear,
-            "inverse" | "coinm" | "cm" => Self::Inverse,
+            "inverse" | "coinm" | "cm" | "coin" => Self::Inverse,
             _ => return None,
         })
     }
@@ -177,26 +215,33 @@ impl Symbol {
             let (base, quote) = pair.split_once('/').ok_or_else(unknown)?;
             return Self::new(base, quote, Some(settle)).and_then(|symbol| symbol.on(market));
         }
-        let parts: Vec<&str> = trimmed.split(['/', '-', '_']).collect();
+        let mut parts: Vec<&str> = trimmed.split(['/', '-', '_']).collect();
+        // `BTC-USDT-SWAP`, `BTCUSD_PERP`: the last word says what the venue says.
+        if parts.len() > 1 && parts.last().is_some_and(|word| is_perpetual_word(word)) {
+            parts.pop();
+        }
         let symbol = match parts.as_slice() {
             [base, quote] => Self::new(base, quote, None)?,
-            [base, quote, word] if word.eq_ignore_ascii_case("SWAP") || word.eq_ignore_ascii_case("PERP") => {
-                Self::new(base, quote, None)?
-            }
             [base, quote, settle] if settle.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
                 Self::new(base, quote, Some(settle))?
             }
             [joined] => {
+                // Bitfinex writes tBTCUSD.
+                let joined = match joined.strip_prefix('t') {
+                    Some(rest) if rest.len() >= 5 && rest.bytes().all(|byte| byte.is_ascii_uppercase()) => {
+                        rest
+                    }
+                    _ => joined,
+                };
                 let joined = joined.to_ascii_uppercase();
-                // Bybit's USDC perpetuals are called BTCPERP.
-                if let Some(base) = joined.strip_suffix("PERP").filter(|base| !base.is_empty()) {
-                    Self::new(base, "USDC", Some("USDC"))?
-                } else {
-                    let quote = KNOWN_QUOTES
-                        .iter()
-                        .find(|quote| joined.len() > quote.len() && joined.ends_with(**quote))
-                        .ok_or_else(unknown)?;
-                    Self::new(&joined[..joined.len() - quote.len()], quote, None)?
+                // Bybit's USDC perpetuals are called BTCPERP; BTCUSDTPERP says only that it is one.
+                let perpetual = joined.strip_suffix("PERP").filter(|base| !base.is_empty());
+                match (perpetual.map(|base| (base, cut(base))), cut(&joined)) {
+                    (Some((_, Some((base, quote)))), _) | (None, Some((base, quote))) => {
+                        Self::new(base, quote, None)?
+                    }
+                    (Some((base, None)), _) => Self::new(base, "USDC", Some("USDC"))?,
+                    (None, None) => return Err(unknown()),
                 }
             }
             _ => return Err(unknown()),
@@ -324,6 +369,16 @@ mod tests {
             ("SHIB1000USDT", Market::Linear, "SHIB1000/USDT:USDT"),
             ("ETHBTC", Market::Spot, "ETH/BTC"),
             ("BTCFDUSD", Market::Spot, "BTC/FDUSD"),
+            ("DOTUSD", Market::Spot, "DOT/USD"),
+            ("DOTUSD", Market::Inverse, "DOT/USD:DOT"),
+            ("XBTUSD", Market::Spot, "XBT/USD"),
+            ("BNBUSD", Market::Spot, "BNB/USD"),
+            ("SHIBUSD", Market::Spot, "SHIB/USD"),
+            ("BTCBUSD", Market::Spot, "BTC/BUSD"),
+            ("BTCTUSD", Market::Spot, "BTC/TUSD"),
+            ("BTCUSD_PERP", Market::Inverse, "BTC/USD:BTC"),
+            ("BTCUSDTPERP", Market::Linear, "BTC/USDT:USDT"),
+            ("tBTCUSD", Market::Spot, "BTC/USD"),
         ] {
             assert_eq!(Symbol::parse_on(text, market).unwrap().to_string(), expected, "{text}");
         }
@@ -331,7 +386,19 @@ mod tests {
 
     #[test]
     fn refuses_what_it_cannot_cut() {
-        for text in ["", "BTC", "USDT", "BTC-27DEC24", "BTC/US DT", "BTC-27DEC24-50000-C"] {
+        for text in [
+            "",
+            "BTC",
+            "USDT",
+            "BTC-27DEC24",
+            "BTC/US DT",
+            "BTC-27DEC24-50000-C",
+            "BUSD",
+            "WETH",
+            "WBTC",
+            "STETH",
+            "BTC-PERPETUAL",
+        ] {
             assert!(Symbol::parse_on(text, Market::Linear).is_err(), "{text}");
         }
         assert!(Symbol::parse_on("BTC/USDT:USDT", Market::Spot).is_err());

@@ -9,17 +9,19 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::candle::{Candle, CandleFault};
 use crate::error::{MarketDataError, Place};
 use crate::exogenous::{
     ExogenousSeries, Headline, HeadlineSeries, KnownAfter, check_settlement_clock, clean_name, funding_name,
 };
-use crate::identify::{Hints, identify, series_name_of};
+use crate::identify::{Hints, identify, is_pair, series_name_of};
 use crate::quality::{Inspected, Plausibility, Policy, check_index_range, inspect};
 use crate::read::{
     Content, DelimitedText, Member, RawSeries, RawTable, ReadOptions, TableKind, candles_of_frame,
     column_names, find_column, find_time_column, for_each_member, kind_of, read_delimited, read_frame,
     read_json,
 };
+use crate::symbol::Market;
 use crate::timestamp::Timestamp;
 
 use side_table::SideTable;
@@ -219,16 +221,29 @@ impl Importer<'_> {
         if auto && is_funding_in_candles(&table) {
             return self.funding_in_candles(table);
         }
-        if auto && table.series.iter().all(is_index) {
+        if auto && table.series.iter().all(|raw| self.is_index(raw, &table.file)) {
             return self.index(table);
+        }
+        if let Some(raw) = table.series.iter().find(|raw| !raw.has_volume) {
+            let symbol = raw.symbol.as_deref().unwrap_or("the series");
+            return Err(MarketDataError::Unreadable {
+                place: Place::file(table.file.clone()),
+                problem: format!("{symbol} has no volume, which candles of a market have"),
+                remedy: "restore the volume; if this is an index, import it with --kind values".to_owned(),
+            });
         }
         let RawTable { file, series, notes } = table;
         let mut inspected = Vec::with_capacity(series.len());
-        for raw in series {
+        for mut raw in series {
             let identity = identify(&raw, &file, &self.options.hints)?;
+            let turned = identity.key.venue.market() == Market::Inverse && state_in_base(&mut raw);
             let mut one = inspect(raw, identity.key, &file, self.options.policy, self.now)?;
             one.report.notes.extend(notes.iter().cloned());
             one.report.notes.extend(identity.notes);
+            if turned {
+                let note = "inverse contracts are counted in quote currency; the columns volume and turnover were read the other way round";
+                one.report.notes.push(note.to_owned());
+            }
             inspected.push(self.options.plausibility.check(one)?);
         }
         if let Some((first, second)) = same_key(&inspected) {
@@ -253,17 +268,25 @@ impl Importer<'_> {
                 .clone()
                 .or_else(|| raw.symbol.clone())
                 .unwrap_or_else(|| series_name_of(&file));
+            notes.extend(check_index_rows(&file, &raw)?);
             let side = SideTable {
                 times: raw.columns.open_time,
                 lines: raw.lines,
                 numbers: vec![raw.columns.open, raw.columns.high, raw.columns.low, raw.columns.close],
-                texts: Vec::new(),
-                notes: Vec::new(),
+                ..SideTable::default()
             };
             let fields = ["open", "high", "low", "close"].map(str::to_owned).to_vec();
             imported.push(self.exogenous(&file, &clean_name(&name), fields, side, KnownAfter::Period)?);
         }
+        one_per_name(&file, &imported)?;
         Ok(ImportedTable { file, content: Imported::Exogenous(imported), notes })
+    }
+
+    /// Prices without volume are an index, unless they are of a pair: that is a market whose volume is
+    /// missing. A volume of zero throughout says as little as none where the name is no pair.
+    fn is_index(&self, raw: &RawSeries, file: &str) -> bool {
+        let silent = !raw.has_volume || raw.columns.volume.iter().all(|volume| *volume == 0.0);
+        silent && !is_pair(raw, file, &self.options.hints)
     }
 
     /// freqtrade keeps funding rates as candles whose open is the rate and whose rest is zero.
@@ -276,8 +299,7 @@ impl Importer<'_> {
                 times: raw.columns.open_time,
                 lines: raw.lines,
                 numbers: vec![raw.columns.open],
-                texts: Vec::new(),
-                notes: Vec::new(),
+                ..SideTable::default()
             };
             imported.push(self.funding_series(&file, side, None, None)?);
         }
@@ -291,7 +313,8 @@ impl Importer<'_> {
         wanted: &Wanted,
         table: SideTable,
     ) -> Result<ImportedTable, MarketDataError> {
-        let notes = table.notes.clone();
+        let mut notes = table.notes.clone();
+        let rows = table.times.len();
         let content = match kind {
             TableKind::Headlines => self.headlines(file, wanted, &table)?,
             TableKind::Funding => {
@@ -319,6 +342,13 @@ impl Importer<'_> {
                 Imported::Exogenous(series)
             }
         };
+        if let Imported::Exogenous(series) = &content {
+            one_per_name(file, series)?;
+            let kept: usize = series.iter().map(ExogenousSeries::len).sum();
+            if kept < rows {
+                notes.push(format!("{} of {rows} rows were left out by the policy", rows - kept));
+            }
+        }
         Ok(ImportedTable { file: file.to_owned(), content, notes })
     }
 
@@ -416,7 +446,7 @@ impl Wanted {
                 ],
             ),
             _ => (
-                vec![find(&["value", "close", "price"]).or((width >= 2).then_some(1))],
+                vec![find(&["value", "close", "price"]).or((0..width).find(|column| *column != time))],
                 vec![("series", find(&["series", "name", "symbol"]))],
             ),
         };
@@ -436,8 +466,65 @@ impl Wanted {
     }
 }
 
-fn is_index(raw: &RawSeries) -> bool {
-    !raw.has_volume || raw.columns.volume.iter().all(|volume| *volume == 0.0)
+/// Two series of one name would be mixed in the store.
+fn one_per_name(file: &str, series: &[ExogenousSeries]) -> Result<(), MarketDataError> {
+    let mut names = std::collections::BTreeSet::new();
+    match series.iter().find(|one| !names.insert(one.name())) {
+        None => Ok(()),
+        Some(twice) => Err(MarketDataError::Unreadable {
+            place: Place::file(file),
+            problem: format!("several series of the file would be called {}", twice.name()),
+            remedy: "leave --name out, or give each series in a file of its own".to_owned(),
+        }),
+    }
+}
+
+/// Inverse contracts are counted in quote currency (one dollar each), and their turnover is in base
+/// currency. Here volume is base and turnover quote on every market, so the two change places where that
+/// fits the prices.
+fn state_in_base(raw: &mut RawSeries) -> bool {
+    let columns = &mut raw.columns;
+    let Some(turnover) = &mut columns.turnover else { return false };
+    let fits = |base: &[f64], quote: &[f64]| {
+        (0..base.len())
+            .filter(|&row| base[row] > 0.0)
+            .filter(|&row| {
+                let price = quote[row] / base[row];
+                price >= columns.low[row] * 0.9 && price <= columns.high[row] * 1.1
+            })
+            .count()
+    };
+    let turned = fits(turnover, &columns.volume) > fits(&columns.volume, turnover);
+    if turned {
+        std::mem::swap(&mut columns.volume, turnover);
+    }
+    turned
+}
+
+/// Rows of an index whose open or close lies outside of low to high. Published indices have some (the VIX
+/// of the nineties opens outside of its range), so few are a note; many are columns in another order.
+fn check_index_rows(file: &str, raw: &RawSeries) -> Result<Option<String>, MarketDataError> {
+    let columns = &raw.columns;
+    let is_impossible = |row: &usize| {
+        let candle = Candle { volume: 0.0, turnover: None, ..columns.get(*row) };
+        matches!(candle.fault(), Some(CandleFault::ImpossibleOhlc | CandleFault::NonPositivePrice))
+    };
+    let impossible: Vec<usize> = (0..columns.len()).filter(is_impossible).collect();
+    let Some(first) = impossible.first() else { return Ok(None) };
+    let line = u64::from(raw.lines.get(*first).copied().unwrap_or(0));
+    let what = format!(
+        "{} of {} rows have an open or close outside of low to high",
+        impossible.len(),
+        columns.len()
+    );
+    if impossible.len() * 20 <= columns.len() {
+        return Ok(Some(format!("{what}, first line {line}; kept as published")));
+    }
+    Err(MarketDataError::Unreadable {
+        place: Place::at(file, line, Some("open, high, low, close")),
+        problem: what,
+        remedy: "correct the rows, or name the columns in their order with --columns".to_owned(),
+    })
 }
 
 fn is_funding_in_candles(table: &RawTable) -> bool {

@@ -65,6 +65,9 @@ impl SideTable {
                 remedy: "fetch the file again, or leave it out".to_owned(),
             });
         }
+        if text.empty_rows > 0 {
+            table.notes.push(format!("{} rows of empty cells were passed over", text.empty_rows));
+        }
         if naive && rules.is_utc() {
             table.notes.push("times carry no zone and were read as UTC".to_owned());
         }
@@ -166,7 +169,18 @@ impl SideTable {
                 latest = Some(self.times[row]);
             }
         }
-        self.select(&(0..out.len()).filter(|row| !out[*row]).collect::<Vec<_>>());
+        let kept: Vec<usize> = (0..out.len()).filter(|row| !out[*row]).collect();
+        if kept.len() * 2 < out.len() {
+            let first =
+                out.iter().position(|out| *out).and_then(|row| self.lines.get(row)).copied().unwrap_or(0);
+            return Err(MarketDataError::Unreadable {
+                place: Place::at(file, u64::from(first), None),
+                problem: format!("{} of {} rows would be left out", out.len() - kept.len(), out.len()),
+                remedy: "this is no matter of single rows; correct the order and the stamps of the file"
+                    .to_owned(),
+            });
+        }
+        self.select(&kept);
         Ok(self)
     }
 

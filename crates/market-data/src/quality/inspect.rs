@@ -1,6 +1,6 @@
 //! From a raw series to a sound one, with a report of everything that was in the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::candle::fault_of;
 use crate::error::MarketDataError;
@@ -68,6 +68,12 @@ pub fn inspect(
     }
     let columns =
         if findings.rows.is_empty() { raw.columns } else { raw.columns.select(&findings.kept(&raw, policy)) };
+    // A policy is for single rows. When it would leave out most of a file, something else is wrong: one
+    // stamp from the future, for example, puts all later rows out of order.
+    if (columns.len() as u64) * 2 < report.rows_read {
+        report.removed = report.rows_read - columns.len() as u64;
+        return Err(refusal(report, policy));
+    }
     report.rows = columns.len() as u64;
     report.removed = report.rows_read - report.rows;
     if columns.is_empty() {
@@ -140,7 +146,8 @@ impl Findings {
             if is_finer || !aligned {
                 rows.push((row, FindingKind::OffGrid));
             }
-            if now.is_some_and(|now| key.timeframe.close_of(time) > now) {
+            let unfinished = now.is_some_and(|now| key.timeframe.close_of(time) > now);
+            if unfinished {
                 rows.push((row, FindingKind::Unfinished));
             }
             match latest {
@@ -154,7 +161,10 @@ impl Findings {
                 }
                 _ => {}
             }
-            latest = latest.max(Some(time));
+            // A stamp from the future puts nothing after it out of order.
+            if !unfinished {
+                latest = latest.max(Some(time));
+            }
         }
         let mut findings = Self { rows, earlier };
         if !in_order {
@@ -249,12 +259,6 @@ impl Findings {
         let mut out = vec![false; raw.columns.len()];
         for (row, kind) in &self.rows {
             match kind {
-                FindingKind::ConflictingDuplicate if policy == Policy::Drop => {
-                    out[*row] = true;
-                    if let Some(earlier) = self.earlier.get(row) {
-                        out[*earlier] = true;
-                    }
-                }
                 FindingKind::ConflictingDuplicate => {
                     // A file that was turned around has its first row behind the later one.
                     let line = |row: usize| raw.lines.get(row).copied().unwrap_or(u32::MAX);
@@ -263,6 +267,20 @@ impl Findings {
                 }
                 FindingKind::OutOfOrder if policy == Policy::KeepFirst => {}
                 _ => out[*row] = true,
+            }
+        }
+        if policy == Policy::Drop {
+            // Of a time with two truths nothing is kept, not even a value that stands there twice.
+            let disputed: HashSet<Timestamp> = self
+                .rows
+                .iter()
+                .filter(|(_, kind)| *kind == FindingKind::ConflictingDuplicate)
+                .map(|(row, _)| raw.columns.open_time[*row])
+                .collect();
+            if !disputed.is_empty() {
+                for (row, time) in raw.columns.open_time.iter().enumerate() {
+                    out[row] |= disputed.contains(time);
+                }
             }
         }
         let mut kept: Vec<usize> = (0..out.len()).filter(|row| !out[*row]).collect();

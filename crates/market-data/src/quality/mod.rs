@@ -74,7 +74,8 @@ impl FindingKind {
             | Self::OutOfOrder
             | Self::OffGrid
             | Self::Unfinished => "open time",
-            Self::NonFinite | Self::NonPositivePrice | Self::ImpossibleOhlc => "open, high, low, close",
+            Self::NonFinite => "open, high, low, close, volume",
+            Self::NonPositivePrice | Self::ImpossibleOhlc => "open, high, low, close",
             Self::NegativeVolume => "volume",
             Self::TurnoverOutsideRange => "turnover",
         }
@@ -89,7 +90,7 @@ impl FindingKind {
             }
             Self::OutOfOrder => "--policy keep-first sorts the rows, drop leaves the late ones out",
             Self::OffGrid => {
-                "the clock may be local time: state it with --utc-offset, or fetch candles stamped in UTC"
+                "if the times state no zone, state their clock with --utc-offset; else fetch candles of the UTC grid, or build them from shorter ones"
             }
             Self::NonFinite | Self::NonPositivePrice | Self::NegativeVolume | Self::ImpossibleOhlc => {
                 "correct the source, check the order of the columns (--columns), or leave such rows out with --policy drop"
@@ -251,6 +252,15 @@ impl fmt::Display for Refusal {
             }
             let kinds: Vec<&str> = self.refused_signs.iter().map(|sign| sign.kind.as_str()).collect();
             return write!(f, "; if you know why, take it with --accept {}", kinds.join(","));
+        }
+        if report.removed > 0 {
+            write!(
+                f,
+                ": {} would leave out {} of {} rows, which is no matter of single rows",
+                self.policy.as_str(),
+                report.removed,
+                report.rows_read
+            )?;
         }
         for (kind, summary) in &report.findings {
             write!(

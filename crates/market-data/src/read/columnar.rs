@@ -140,6 +140,13 @@ fn assemble(
         .map(|index| index.map(|index| texts(&name, &frame[index])).transpose());
     let mut number = |index: usize| numbers(&name, std::mem::take(&mut frame[index]));
     let rows = open_time.len();
+    if rows == 0 {
+        return Err(MarketDataError::Unreadable {
+            place: Place::file(name),
+            problem: "the table has columns but no row".to_owned(),
+            remedy: "fetch the file again, or leave it out".to_owned(),
+        });
+    }
     let columns = CandleColumns {
         open_time,
         open: number(group.open)?,

@@ -4,7 +4,7 @@ use std::io::{BufRead, Read};
 
 use crate::error::{MarketDataError, Place};
 
-use super::header::{TableKind, kind_of};
+use super::header::{TableKind, is_header_without_time, kind_of, normalise};
 use super::source::{PREFIX, damaged, read_up_to};
 use super::time_cell::{TimeRules, read_number, trim};
 
@@ -22,6 +22,8 @@ pub(crate) struct Sniffed {
     pub(crate) header: Option<Vec<String>>,
     /// Fields of the first line that counts.
     pub(crate) width: usize,
+    /// Lines between the header and the first row, which yfinance writes.
+    pub(crate) skipped: usize,
     /// What the table holds; without a header this is told by the shape of the first row.
     pub(crate) kind: TableKind,
 }
@@ -30,6 +32,8 @@ pub(crate) struct Sniffed {
 pub(crate) struct DelimitedText<'a> {
     pub(crate) name: String,
     pub(crate) sniffed: Sniffed,
+    /// Rows of nothing but empty cells, which spreadsheets leave at the end; they are passed over.
+    pub(crate) empty_rows: u64,
     reader: csv::Reader<Box<dyn Read + 'a>>,
 }
 
@@ -51,7 +55,7 @@ impl<'a> DelimitedText<'a> {
             .flexible(true)
             .buffer_capacity(1 << 17)
             .from_reader(whole);
-        Ok(Self { name, sniffed, reader })
+        Ok(Self { name, sniffed, empty_rows: 0, reader })
     }
 
     /// Hands each row with its line number to `row`; the header and what stands before it are left out.
@@ -59,7 +63,8 @@ impl<'a> DelimitedText<'a> {
         &mut self,
         row: &mut dyn FnMut(&csv::ByteRecord, u64) -> Result<(), MarketDataError>,
     ) -> Result<(), MarketDataError> {
-        let skipped = self.sniffed.preamble.len() + usize::from(self.sniffed.header.is_some());
+        let skipped =
+            self.sniffed.preamble.len() + usize::from(self.sniffed.header.is_some()) + self.sniffed.skipped;
         let mut record = csv::ByteRecord::new();
         let mut lines_before = 0;
         loop {
@@ -71,6 +76,10 @@ impl<'a> DelimitedText<'a> {
             let line = record.position().map_or(0, csv::Position::line);
             if lines_before < skipped {
                 lines_before += 1;
+                continue;
+            }
+            if record.iter().all(|cell| trim(cell).is_empty()) {
+                self.empty_rows += 1;
                 continue;
             }
             if record.len() != self.sniffed.width {
@@ -125,29 +134,58 @@ fn sniff(
     named: Option<&[String]>,
 ) -> Result<Sniffed, MarketDataError> {
     let lines = prefix.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let mut preamble = Vec::new();
-    let mut first_line = None;
     // Empty lines do not count: the CSV reader passes over them.
-    for line in lines.filter(|line| !line.is_empty()).take(PREAMBLE) {
+    let lines: Vec<&[u8]> = lines.filter(|line| !line.is_empty()).take(PREAMBLE + 4).collect();
+    let mut preamble: Vec<String> = Vec::new();
+    for (number, line) in lines.iter().take(PREAMBLE + 1).enumerate() {
         let by_delimiter = DELIMITERS
             .iter()
             .map(|&delimiter| (delimiter, fields(line, delimiter)))
             .filter(|(_, fields)| fields.len() >= 2);
-        for (delimiter, cells) in by_delimiter {
+        for (delimiter, mut cells) in by_delimiter {
             let width = cells.len();
-            if named.is_none()
-                && let Some(kind) = kind_of(&cells)
-            {
-                return Ok(Sniffed { delimiter, preamble, header: Some(cells), width, kind });
+            let found = |header, kind, skipped, preamble| Sniffed {
+                delimiter,
+                preamble,
+                header,
+                width,
+                skipped,
+                kind,
+            };
+            if named.is_none() {
+                if normalise(&cells[0]) == "price" && is_header_without_time(&cells) {
+                    // yfinance: a header that calls the times `Price`, then a line of tickers and one of names.
+                    let rest = lines[number + 1..].iter();
+                    let after = rest
+                        .take_while(|line| {
+                            let first = fields(line, delimiter);
+                            first.first().is_none_or(|cell| rules.read(cell.as_bytes()).is_err())
+                        })
+                        .count();
+                    cells[0] = "date".to_owned();
+                    return Ok(found(Some(cells), TableKind::Candles, after, preamble));
+                }
+                if let Some(kind) = kind_of(&cells) {
+                    return Ok(found(Some(cells), kind, 0, preamble));
+                }
+                if is_header_without_time(&cells) {
+                    return Err(header_unknown(name, number, line));
+                }
             }
-            if let Some(kind) = kind_of_row(&cells, rules, named.is_some()) {
-                return Ok(Sniffed { delimiter, preamble, header: None, width, kind });
+            if let Some(kind) = kind_of_row(name, &cells, rules, named.is_some()) {
+                // A line of as many words above the numbers is a header that was not understood; reading
+                // the columns by their place would guess.
+                let above =
+                    preamble.iter().position(|line| fields(line.as_bytes(), delimiter).len() == width);
+                if let (Some(above), None) = (above, named) {
+                    return Err(header_unknown(name, above, lines[above]));
+                }
+                return Ok(found(None, kind, 0, preamble));
             }
         }
-        let shown = String::from_utf8_lossy(line).chars().take(120).collect::<String>();
-        first_line.get_or_insert_with(|| shown.clone());
-        preamble.push(shown);
+        preamble.push(String::from_utf8_lossy(line).chars().take(240).collect());
     }
+    let first_line = preamble.first().map(|line| line.chars().take(120).collect::<String>());
     Err(MarketDataError::Unreadable {
         place: Place::at(name, 1, None),
         problem: format!(
@@ -158,8 +196,18 @@ fn sniff(
     })
 }
 
+fn header_unknown(name: &str, line: usize, text: &[u8]) -> MarketDataError {
+    let shown: String = String::from_utf8_lossy(text).chars().take(120).collect();
+    MarketDataError::Unreadable {
+        place: Place::at(name, line as u64 + 1, None),
+        problem: format!("the header `{shown}` names no column of times, or none that is known"),
+        remedy: "name the columns in their order, for example --columns time,open,high,low,close,volume"
+            .to_owned(),
+    }
+}
+
 /// What a row without a header holds, told by its shape.
-fn kind_of_row(cells: &[String], rules: &TimeRules, named: bool) -> Option<TableKind> {
+fn kind_of_row(name: &str, cells: &[String], rules: &TimeRules, named: bool) -> Option<TableKind> {
     let is_time = |cell: &String| rules.read(cell.as_bytes()).is_ok();
     let is_number = |cell: &String| {
         let cell = trim(cell.as_bytes());
@@ -172,11 +220,16 @@ fn kind_of_row(cells: &[String], rules: &TimeRules, named: bool) -> Option<Table
     // still data, and the refusal comes with its line number.
     let first = cells.first()?;
     let time = is_time(first) || is_number(first) || super::civil::needs_date_order(trim(first.as_bytes()));
-    if !time || !cells.get(1..)?.iter().take(2).all(is_number) {
+    // A missing value in the first row is a finding of that row, not a reason to pass it over.
+    let rest = cells.get(1..)?;
+    let readable = rest.iter().take(5).all(|cell| read_number(cell.as_bytes()).is_some());
+    let numbers = rest.iter().take(5).filter(|cell| is_number(cell)).count();
+    if !time || !readable || numbers < rest.len().min(2) {
         return None;
     }
     Some(match cells.len() {
-        2 => TableKind::Funding,
+        2 if name.to_lowercase().contains("funding") => TableKind::Funding,
+        2 => TableKind::Values,
         3 | 4 => TableKind::Trades,
         // LEAN's quote bars: bid OHLC and size, ask OHLC and size.
         11 => TableKind::Quotes,
@@ -210,7 +263,7 @@ mod tests {
                 TableKind::Candles,
             ),
             ("20230315T,24674.98,25177.13,23890.95,24276.58,14952.24", TableKind::Candles),
-            ("20221213 00:00:00,-0.0002016", TableKind::Funding),
+            ("20221213 00:00:00,-0.0002016", TableKind::Values),
             ("1315922016,5.8,1.0", TableKind::Trades),
             (
                 "0,17207.18,17211.24,17205,17205.01,0.00531,17208.86,17213,17206.29,17206.77,0.00416",
@@ -227,6 +280,26 @@ mod tests {
     fn finds_other_delimiters() {
         assert_eq!(sniffed("timestamp;open;high;low;close;volume\n").unwrap().delimiter, b';');
         assert_eq!(sniffed("timestamp\topen\thigh\tlow\tclose\tvolume\n").unwrap().delimiter, b'\t');
+    }
+
+    #[test]
+    fn a_header_that_is_not_understood_is_never_skipped() {
+        for text in [
+            "when,Close,High,Low,Open,Volume\n2017-08-17,4285.08,4485.39,4200.74,4261.48,795.15\n",
+            "a,b,c,d,e,f\n2017-08-17,4285.08,4485.39,4200.74,4261.48,795.15\n",
+        ] {
+            let error = sniffed(text).unwrap_err().to_string();
+            assert!(error.contains("line 1") && error.contains("--columns"), "{error}");
+        }
+        let yfinance = "Price,Close,High,Low,Open,Volume\nTicker,X,X,X,X,X\nDate,,,,,\n2017-08-17,4285.08,4485.39,4200.74,4261.48,795.15\n";
+        let found = sniffed(yfinance).unwrap();
+        assert_eq!((found.skipped, found.header.unwrap()[0].as_str()), (2, "date"));
+    }
+
+    #[test]
+    fn a_first_row_with_a_hole_is_a_row() {
+        let found = sniffed("1502942400000,NaN,4485.39,4200.74,4285.08,795.15\n").unwrap();
+        assert_eq!((found.kind, found.preamble.len()), (TableKind::Candles, 0));
     }
 
     #[test]

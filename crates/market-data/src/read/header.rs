@@ -5,6 +5,8 @@
 
 use serde::Serialize;
 
+use crate::symbol::is_known_coin;
+
 /// What a table holds, as far as its header tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -98,15 +100,13 @@ impl CandleLayout {
     }
 }
 
-const TIME: [&str; 26] = [
-    // Columns that state a number or an opening come before columns that state a date.
-    "timestamp",
+const TIME: [&str; 43] = [
+    // What is called an opening comes first: beside it, `timestamp` may be the close.
     "open_time",
     "opentime",
+    "timeopen",
+    "time_open",
     "open_timestamp",
-    "unix",
-    "unix_timestamp",
-    "timestamp_ms",
     "start_time",
     "starttime",
     "start",
@@ -115,17 +115,39 @@ const TIME: [&str; 26] = [
     "period_start",
     "time_period_start",
     "candle_begin_time",
+    "begin",
+    // Settlement times of funding.
+    "calc_time",
+    "funding_time",
+    "fundingtime",
+    "fundingratetimestamp",
+    "funding_rate_timestamp",
+    // Numbers come before calendar times.
+    "unix",
+    "unix_timestamp",
+    "epoch",
+    "timestamp",
+    "timestamp_ms",
+    "timestamp_utc",
     "ts",
     "time",
     "datetime",
     "date_time",
     "date",
+    "observation_date",
     "time_utc",
     "date_utc",
     "datetime_utc",
     "gmt_time",
+    "local_time",
     "t",
     "snapped_at",
+    // What pandas calls an index without a name.
+    "unnamed_0",
+    "index",
+    "index_level_0",
+    "level_0",
+    "day",
 ];
 const OPEN: [&str; 6] = ["open", "o", "open_price", "price_open", "openprice", "opening_price"];
 const HIGH: [&str; 7] = ["high", "h", "high_price", "price_high", "highprice", "max", "highest_price"];
@@ -217,10 +239,19 @@ pub(crate) fn kind_of(raw: &[String]) -> Option<TableKind> {
     if has(&["title", "headline"]) {
         return Some(TableKind::Headlines);
     }
-    if has(&["value", "close", "price"]) {
+    // A time and one column of any name, as statistical offices publish their series.
+    if has(&["value", "close", "price"]) || names.len() == 2 {
         return Some(TableKind::Values);
     }
     None
+}
+
+/// Whether these are the names of a table of candles that lacks a known column of times.
+pub(crate) fn is_header_without_time(raw: &[String]) -> bool {
+    let names: Vec<String> = raw.iter().map(|name| normalise(name)).collect();
+    let prices =
+        [&OPEN[..], &HIGH, &LOW, &CLOSE].iter().filter(|wanted| find(&names, wanted).is_some()).count();
+    prices >= 2 && find_time(&names).is_none()
 }
 
 /// The index of a column for tables that are not candles.
@@ -268,27 +299,63 @@ pub(crate) fn candle_layout(raw: &[String]) -> Result<CandleLayout, &'static str
 /// Which columns are base volume and turnover.
 ///
 /// CryptoDataDownload names the volume after its asset, and gives the bare name `volume` to the other
-/// one: `volume_btc, volume` (base, quote) but also `volume, Volume USD` (base, quote).
+/// one: `volume_btc, volume` (base, quote) but also `volume, Volume USD` (base, quote). Beside a bare
+/// `volume`, only the name of a well-known coin is taken for an asset: `volume_sma` is an indicator.
 fn volume_columns(names: &[String]) -> (Option<usize>, Option<usize>) {
     let turnover = find(names, &TURNOVER);
     let plain = find(names, &VOLUME);
-    let suffixed: Vec<(usize, bool)> = names
-        .iter()
-        .enumerate()
-        .filter_map(|(index, name)| {
-            let asset = name.strip_prefix("volume_").or_else(|| name.strip_prefix("vol_"))?;
+    let suffixed = |wanted: &dyn Fn(&str) -> bool| {
+        names.iter().position(|name| {
             let known_role = VOLUME.contains(&name.as_str()) || TURNOVER.contains(&name.as_str());
-            (!known_role && asset.len() <= 10 && asset.bytes().all(|byte| byte.is_ascii_alphanumeric()))
-                .then_some((index, is_quote_like(asset)))
+            let asset = name.strip_prefix("volume_").or_else(|| name.strip_prefix("vol_"));
+            !known_role && asset.is_some_and(|asset| !is_indicator(asset) && wanted(asset))
         })
-        .collect();
-    let by_quote = |quote: bool| suffixed.iter().find(|(_, q)| *q == quote).map(|(index, _)| *index);
-    match (by_quote(false), by_quote(true)) {
+    };
+    let quote = suffixed(&is_quote_like);
+    let base = suffixed(&|asset| !is_quote_like(asset) && (plain.is_none() || is_known_coin(asset)));
+    match (base, quote) {
         (Some(base), Some(quote)) => (Some(base), turnover.or(Some(quote))),
         (Some(base), None) => (Some(base), turnover.or(plain)),
-        (None, Some(quote)) => (plain, turnover.or(Some(quote))),
-        (None, None) => (plain, turnover),
+        (None, quote) => (plain, turnover.or(quote)),
     }
+}
+
+/// Words that follow `volume_` in tables with indicators.
+fn is_indicator(asset: &str) -> bool {
+    const WORDS: [&str; 27] = [
+        "ma",
+        "sma",
+        "ema",
+        "wma",
+        "avg",
+        "average",
+        "mean",
+        "median",
+        "std",
+        "stdev",
+        "z",
+        "zscore",
+        "delta",
+        "obv",
+        "change",
+        "ratio",
+        "pct",
+        "roc",
+        "osc",
+        "imbalance",
+        "buy",
+        "sell",
+        "norm",
+        "log",
+        "rank",
+        "trend",
+        "weighted",
+    ];
+    asset.contains('_')
+        || asset.len() > 10
+        || WORDS.iter().any(|word| {
+            asset.strip_prefix(word).is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+        })
 }
 
 fn is_quote_like(asset: &str) -> bool {
@@ -375,6 +442,8 @@ mod tests {
                 Some(7),
             ),
             ("Date,Close,High,Low,Open,Volume", 0, 4, Some(5), None),
+            ("timestamp,open,high,low,close,volume,volume_sma,volume_z,vol_20", 0, 1, Some(5), None),
+            ("timestamp,open_time,open,high,low,close,volume", 1, 2, Some(6), None),
             (",open,high,low,close", 0, 1, None, None),
             ("\u{feff}Time,O,H,L,C,V", 0, 1, Some(5), None),
         ] {
@@ -419,6 +488,8 @@ mod tests {
             ("Symbol,Date,Funding Rate", TableKind::Funding),
             ("timestamp,symbol,venue,funding_rate", TableKind::Funding),
             ("timestamp,value,series", TableKind::Values),
+            ("observation_date,FEDFUNDS", TableKind::Values),
+            ("calc_time,funding_interval_hours,last_funding_rate", TableKind::Funding),
             ("timestamp,source,title,subject,sentiment_label,polarity", TableKind::Headlines),
         ] {
             let names: Vec<String> = header.split(',').map(str::to_owned).collect();

@@ -20,6 +20,8 @@ struct Envelope {
     market: Option<String>,
     interval: Option<String>,
     exchange: Option<String>,
+    /// Names of the columns, as pandas writes them with `orient="split"`.
+    columns: Option<Vec<String>>,
 }
 
 /// Reads a JSON document of candles. The document is held in memory while it is read; exchanges send
@@ -50,7 +52,7 @@ pub(crate) fn read_json(
     let rows = find_rows(&document, &mut envelope).map_err(|problem| {
         unreadable(None, problem, "give an array of candles, or an exchange's reply that holds one")
     })?;
-    let layout = layout_of(rows, columns).map_err(|(element, problem)| {
+    let layout = layout_of(rows, columns.or(envelope.columns.as_deref())).map_err(|(element, problem)| {
         unreadable(
             Some(element),
             problem,
@@ -90,6 +92,9 @@ fn find_rows<'a>(value: &'a Value, envelope: &mut Envelope) -> Result<&'a Vec<Va
                     let message = text("retMsg").unwrap_or_default();
                     return Err(format!("this is an error reply of the exchange: {code} {message}"));
                 }
+            }
+            if let Some(names) = fields.get("columns").and_then(Value::as_array) {
+                envelope.columns = Some(names.iter().filter_map(Value::as_str).map(str::to_owned).collect());
             }
             envelope.symbol = text("symbol").or(envelope.symbol.take());
             envelope.market = text("category").or(envelope.market.take());
@@ -177,6 +182,16 @@ mod tests {
         let table =
             read(r#"[{"time":1721174400,"open":1,"high":2,"low":0.5,"close":1,"volume":3}]"#).unwrap();
         assert_eq!(table.series[0].columns.open_time[0].as_millis(), 1_721_174_400_000);
+    }
+
+    #[test]
+    fn pandas_split_states_its_columns() {
+        let table = read(
+            r#"{"columns":["timestamp","close","high","low","open","volume"],"index":[0],"data":[[1721174400000,1.5,2,0.5,1,3]]}"#,
+        )
+        .unwrap();
+        let candle = table.series[0].columns.get(0);
+        assert_eq!((candle.open, candle.close), (1.0, 1.5));
     }
 
     #[test]

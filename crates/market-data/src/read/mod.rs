@@ -150,6 +150,9 @@ pub(crate) fn read_delimited(
     let mut assembler = RowAssembler::new(text.name.clone(), layout, rules);
     text.for_each_row(&mut |record, line| assembler.push(record, line))?;
     let mut table = assembler.finish()?;
+    if text.empty_rows > 0 {
+        table.notes.push(format!("{} rows of empty cells were passed over", text.empty_rows));
+    }
     if !sniffed.preamble.is_empty() {
         let skipped = sniffed.preamble.join(" / ");
         table
@@ -170,13 +173,15 @@ impl RawTable {
             let columns = &mut series.columns;
             let Some(turnover) = &columns.turnover else { continue };
             let counts = turnover.iter().all(|value| value.fract() == 0.0);
-            let misfits = (0..turnover.len())
-                .filter(|&row| {
+            let traded: Vec<usize> = (0..turnover.len()).filter(|&row| columns.volume[row] > 0.0).collect();
+            let misfits = traded
+                .iter()
+                .filter(|&&row| {
                     let price = turnover[row] / columns.volume[row];
-                    price < columns.low[row] * 0.5 || price > columns.high[row] * 2.0
+                    price < columns.low[row] * 0.95 || price > columns.high[row] * 1.05
                 })
                 .count();
-            if counts && misfits * 2 > turnover.len() {
+            if counts && misfits * 2 > traded.len() {
                 columns.turnover = None;
                 self.notes.push(
                     "column 7 holds whole numbers that are no turnover; read as trade counts and left out"

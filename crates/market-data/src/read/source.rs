@@ -9,6 +9,9 @@ use crate::error::{MarketDataError, Place};
 /// How much of a text is looked at to learn what it is.
 pub(crate) const PREFIX: usize = 64 * 1024;
 
+/// First bytes of what is not read inside of an archive: Parquet, Arrow, zip, gzip, and UTF-16.
+const INNER_MAGIC: [&[u8]; 6] = [b"PAR1", b"ARROW1", b"PK\x03\x04", b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff"];
+
 /// One readable thing: a plain file, or a member of an archive.
 pub(crate) struct Member<'a> {
     /// The file as the user named it, with the member of an archive behind a `!`.
@@ -82,7 +85,10 @@ fn zip_members(
     for index in 0..archive.len() {
         let entry = archive.by_index(index).map_err(broken)?;
         let inner = entry.name().map_err(broken)?.into_owned();
-        if !entry.is_file() || inner.starts_with("__MACOSX") {
+        let lower = inner.to_ascii_lowercase();
+        let is_document = [".md", ".pdf", ".html", ".checksum"].iter().any(|ending| lower.ends_with(ending))
+            || lower.contains("readme");
+        if !entry.is_file() || inner.starts_with("__MACOSX") || is_document {
             continue;
         }
         members += 1;
@@ -105,10 +111,20 @@ fn text_member<'a>(
     prefix.truncate(len);
     let first =
         prefix.iter().copied().find(|byte| !byte.is_ascii_whitespace() && !b"\xef\xbb\xbf".contains(byte));
-    let whole = std::io::Cursor::new(prefix).chain(reader);
     let content = match first {
         None => return Err(empty(&name)),
-        Some(b'[' | b'{') => Content::Json(Box::new(BufReader::with_capacity(1 << 16, whole))),
+        // A table or an archive inside an archive.
+        _ if INNER_MAGIC.iter().any(|magic| prefix.starts_with(magic)) => {
+            return Err(MarketDataError::Unreadable {
+                place: Place::file(name),
+                problem: "this is a table or an archive inside of an archive, or text in UTF-16".to_owned(),
+                remedy: "unpack it, or write it as UTF-8".to_owned(),
+            });
+        }
+        Some(b'[' | b'{') => {
+            let whole = std::io::Cursor::new(prefix).chain(reader);
+            Content::Json(Box::new(BufReader::with_capacity(1 << 16, whole)))
+        }
         Some(0) => {
             return Err(MarketDataError::Unreadable {
                 place: Place::file(name),
@@ -116,7 +132,7 @@ fn text_member<'a>(
                 remedy: "give CSV (plain, gzip or zip), JSON, Parquet or Arrow IPC (Feather 2)".to_owned(),
             });
         }
-        Some(_) => Content::Delimited(Box::new(whole)),
+        Some(_) => Content::Delimited(Box::new(std::io::Cursor::new(prefix).chain(reader))),
     };
     read(Member { name, content })
 }

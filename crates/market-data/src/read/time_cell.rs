@@ -84,6 +84,8 @@ impl TimeRules {
         let exact = |millis, style| Some(TimeCell { millis, finer: false, style });
         if let Some(midnight) = self.midnight
             && (0..86_400_000).contains(&value)
+            // Never a calendar date: no day has the number 0.
+            && value % 1_000 == 0
         {
             return exact(midnight + value, TimeStyle::MillisecondsOfDay);
         }
@@ -210,6 +212,7 @@ mod tests {
     fn milliseconds_of_day_need_the_date_of_the_file() {
         let rules = TimeRules { midnight: Some(1_670_889_600_000), ..TimeRules::default() };
         assert_eq!(rules.read(b"60000").unwrap().millis, 1_670_889_660_000);
+        assert_eq!(rules.read(b"20221213").unwrap().style, TimeStyle::Naive);
         assert!(TimeRules::default().read(b"60000").is_err());
     }
 

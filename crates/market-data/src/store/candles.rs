@@ -208,6 +208,23 @@ impl Store {
         Ok(counts)
     }
 
+    /// Looks for conflicts of a series with what is stored, without writing anything.
+    ///
+    /// # Errors
+    /// [`MarketDataError::Conflict`] names the first one.
+    pub fn check(&self, series: &CandleSeries) -> Result<(), MarketDataError> {
+        let key = series.key();
+        let Some(manifest) = self.manifest(key)? else { return Ok(()) };
+        for (month, range) in months(series.columns()) {
+            if let Some(partition) = manifest.partitions.iter().find(|partition| partition.month == month) {
+                let stored = self.read_partition(key, partition)?;
+                let new = series.columns().slice(range);
+                merge(key, &stored, &new, OnConflict::Refuse, &mut Appended::default())?;
+            }
+        }
+        Ok(())
+    }
+
     fn write_partition(
         &self,
         key: &SeriesKey,

@@ -100,6 +100,16 @@ impl Store {
         Ok(Some((manifest, series)))
     }
 
+    /// The hash of a stored exogenous series or of stored headlines; `None` where there are none.
+    ///
+    /// # Errors
+    /// When the manifest cannot be read.
+    pub fn table_hash(&self, name: &str, headlines: bool) -> Result<Option<String>, MarketDataError> {
+        let directory =
+            if headlines { self.headline_directory(name) } else { self.exogenous_directory(name) };
+        Ok(self.table_manifest(&directory)?.map(|manifest| manifest.content_hash))
+    }
+
     fn table_manifest(&self, directory: &Path) -> Result<Option<TableManifest>, MarketDataError> {
         let path = directory.join("manifest.json");
         match read_json::<TableManifest>(&path)? {

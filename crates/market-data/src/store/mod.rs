@@ -104,6 +104,8 @@ pub struct SourceOther {
     pub first: Option<crate::Timestamp>,
     /// The last time described.
     pub last: Option<crate::Timestamp>,
+    /// Hash of the stored table after the import.
+    pub content_hash: String,
 }
 
 /// One series of an imported file.
@@ -113,13 +115,22 @@ pub struct SourceSeries {
     pub key: SeriesKey,
     /// What the quality report said, as JSON.
     pub report: serde_json::Value,
+    /// The months that the file touched, with the hash of each after the import.
+    pub partitions: Vec<(String, String)>,
 }
 
 impl SourceSeries {
-    /// The record of a series with its report.
-    pub fn of(report: &QualityReport) -> Self {
+    /// The record of a series with its report and what the store holds of it now.
+    pub fn of(report: &QualityReport, manifest: &Manifest) -> Self {
+        let touched = manifest
+            .partitions
+            .iter()
+            .filter(|month| Some(month.last) >= report.first && Some(month.first) <= report.last)
+            .map(|month| (month.month.clone(), month.content_hash.clone()))
+            .collect();
         // A report is plain data; were it ever not to serialise, the record would say null, not fail.
-        Self { key: report.key.clone(), report: serde_json::to_value(report).unwrap_or_default() }
+        let report_value = serde_json::to_value(report).unwrap_or_default();
+        Self { key: report.key.clone(), report: report_value, partitions: touched }
     }
 }
 
@@ -157,6 +168,33 @@ impl Store {
     /// When the record exists but cannot be read.
     pub fn source(&self, hash: &str) -> Result<Option<SourceRecord>, MarketDataError> {
         read_json(&self.root.join("sources").join(format!("{hash}.json")))
+    }
+
+    /// Whether everything that an imported file left is still in the store as it left it. Other values in
+    /// its months, also more of them, say no: then only another import can tell.
+    ///
+    /// # Errors
+    /// When a manifest cannot be read.
+    pub fn still_holds(&self, record: &SourceRecord) -> Result<bool, MarketDataError> {
+        for series in &record.series {
+            let Some(manifest) = self.manifest(&series.key)? else { return Ok(false) };
+            let holds = |(month, hash): &(String, String)| {
+                manifest.partitions.iter().any(|partition| {
+                    partition.month == *month
+                        && partition.content_hash == *hash
+                        && self.directory(&series.key).join(&partition.file).is_file()
+                })
+            };
+            if !series.partitions.iter().all(holds) {
+                return Ok(false);
+            }
+        }
+        for other in &record.others {
+            if self.table_hash(&other.name, other.headlines)?.as_ref() != Some(&other.content_hash) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Remembers an imported file. Written last, so that an interrupted import is repeated.

@@ -162,6 +162,55 @@ fn exogenous_series_and_headlines_round_trip() {
 }
 
 #[test]
+fn a_source_holds_until_its_months_change() {
+    let (_directory, store) = store();
+    let record = |series: &CandleSeries, store: &Store| {
+        let (first, last) = series.range().unzip();
+        let report = crate::quality::QualityReport {
+            key: key(),
+            file: String::new(),
+            rows_read: 0,
+            rows: series.len() as u64,
+            removed: 0,
+            first,
+            last,
+            gaps: crate::quality::GapSummary::default(),
+            zero_volume: 0,
+            findings: std::collections::BTreeMap::new(),
+            signs: Vec::new(),
+            notes: Vec::new(),
+            content_hash: String::new(),
+        };
+        let manifest = store.manifest(&key()).unwrap().unwrap();
+        let series = vec![SourceSeries::of(&report, &manifest)];
+        SourceRecord { hash: "h".to_owned(), file: String::new(), series, others: Vec::new() }
+    };
+    // Two months; the first ends with candle 11.
+    let january = series(0, 12, false);
+    store.append(&january, OnConflict::Refuse).unwrap();
+    let of_january = record(&january, &store);
+    assert_eq!(of_january.series[0].partitions.len(), 1);
+    assert!(store.still_holds(&of_january).unwrap());
+    store.append(&series(12, 100, false), OnConflict::Refuse).unwrap();
+    assert!(store.still_holds(&of_january).unwrap(), "another month does not matter");
+    let mut changed = january.into_columns();
+    changed.close[3] += 0.25;
+    store.append(&CandleSeries::new(key(), changed).unwrap(), OnConflict::Replace).unwrap();
+    assert!(!store.still_holds(&of_january).unwrap());
+}
+
+#[test]
+fn conflicts_are_told_before_anything_is_written() {
+    let (_directory, store) = store();
+    store.append(&series(0, 50, false), OnConflict::Refuse).unwrap();
+    assert!(store.check(&series(0, 60, false)).is_ok());
+    let mut columns = series(0, 60, false).into_columns();
+    columns.low[49] -= 0.5;
+    let other = CandleSeries::new(key(), columns).unwrap();
+    assert!(matches!(store.check(&other), Err(MarketDataError::Conflict { .. })));
+}
+
+#[test]
 fn sources_are_remembered_by_content_and_options() {
     let (directory, store) = store();
     let file = directory.path().join("a.csv");

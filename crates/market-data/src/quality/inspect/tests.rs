@@ -101,9 +101,28 @@ fn disorder_is_sorted_or_dropped() {
     let sorted = inspect(raw(text), key(), "f", Policy::KeepFirst, None).unwrap();
     assert_eq!(minutes(&sorted), [0, 1, 2, 3]);
     assert_eq!(sorted.series.columns().open, [1.0, 3.0, 2.0, 4.0]);
-    let dropped = inspect(raw(text), key(), "f", Policy::Drop, None).unwrap();
-    assert_eq!(minutes(&dropped), [0, 3]);
+    let more = format!("{text}\n4 1 1 1 1 1\n5 1 1 1 1 1");
+    let dropped = inspect(raw(&more), key(), "f", Policy::Drop, None).unwrap();
+    assert_eq!(minutes(&dropped), [0, 3, 4, 5]);
     assert_eq!(dropped.series.gaps().missing(), 2);
+}
+
+#[test]
+fn of_a_disputed_time_nothing_is_kept_when_dropping() {
+    let text = "0 1 1 1 1 1\n1 2 2 2 2 1\n1 2 2 2 2 1\n1 2 2 2 2 9\n2 1 1 1 1 1\n3 1 1 1 1 1\n4 1 1 1 1 1";
+    assert_eq!(minutes(&inspect(raw(text), key(), "f", Policy::Drop, None).unwrap()), [0, 2, 3, 4]);
+    let first = inspect(raw(text), key(), "f", Policy::KeepFirst, None).unwrap();
+    assert_eq!(first.series.columns().volume, [1.0; 5]);
+}
+
+#[test]
+fn no_policy_drops_most_of_a_file() {
+    let late = "0 1 1 1 1 1\n90 1 1 1 1 1\n1 1 1 1 1 1\n2 1 1 1 1 1\n3 1 1 1 1 1\n4 1 1 1 1 1";
+    let error = inspect(raw(late), key(), "f", Policy::Drop, None).unwrap_err().to_string();
+    assert!(error.contains("out of order") && error.contains("4 of 6"), "{error}");
+    // Where a clock tells that the stamp is from the future, only that row is at fault.
+    let now = Some(Timestamp::from_millis(10 * 60_000));
+    assert_eq!(minutes(&inspect(raw(late), key(), "f", Policy::Drop, now).unwrap()), [0, 1, 2, 3, 4]);
 }
 
 #[test]
