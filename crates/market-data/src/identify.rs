@@ -281,7 +281,9 @@ impl FileName {
     fn market(&self) -> Option<Market> {
         // freqtrade names a perpetual BTC_USDT_USDT.
         let settled = self.words.windows(2).any(|pair| pair[0] == pair[1] && is_quote(&pair[0]));
-        self.words.iter().find_map(|word| Market::from_word(word)).or(settled.then_some(Market::Linear))
+        // Short words (um, cm, coin) may be part of any name.
+        let long = self.words.iter().filter(|word| word.len() >= 4 && !word.eq_ignore_ascii_case("coin"));
+        long.into_iter().find_map(|word| Market::from_word(word)).or(settled.then_some(Market::Linear))
     }
 
     /// The timeframe that the name states: the one that fits the candles, if the name has several words

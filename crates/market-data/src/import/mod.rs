@@ -240,6 +240,20 @@ impl Importer<'_> {
             let mut one = inspect(raw, identity.key, &file, self.options.policy, self.now)?;
             one.report.notes.extend(notes.iter().cloned());
             one.report.notes.extend(identity.notes);
+            for (option, given) in [
+                ("--name", self.options.name.is_some()),
+                ("--known-after", self.options.known_after.is_some()),
+            ] {
+                if given {
+                    one.report
+                        .notes
+                        .push(format!("{option} is for exogenous series and has no effect on candles"));
+                }
+            }
+            if one.report.key.venue.market() == Market::Inverse && one.series.columns().turnover.is_none() {
+                let note = "exchanges count inverse contracts in quote currency; without a turnover the column volume was taken as base currency";
+                one.report.notes.push(note.to_owned());
+            }
             if turned {
                 let note = "inverse contracts are counted in quote currency; the columns volume and turnover were read the other way round";
                 one.report.notes.push(note.to_owned());

@@ -283,6 +283,18 @@ pub(crate) fn candle_layout(raw: &[String]) -> Result<CandleLayout, &'static str
     if let Some(groups) = wide_groups(raw) {
         return Ok(CandleLayout { groups, ..layout }.note_ignored());
     }
+    for (wanted, what) in [
+        (&OPEN[..], "a single column `open`"),
+        (&HIGH, "a single column `high`"),
+        (&LOW, "a single column `low`"),
+        (&CLOSE, "a single column `close`"),
+        (&VOLUME, "a single column `volume`"),
+    ] {
+        let first = find(&names, wanted);
+        if first.is_some_and(|first| names.iter().filter(|name| **name == names[first]).count() > 1) {
+            return Err(what);
+        }
+    }
     let (volume, turnover) = volume_columns(&names);
     let group = CandleGroup {
         symbol: None,
@@ -455,6 +467,12 @@ mod tests {
                 "{header}"
             );
         }
+    }
+
+    #[test]
+    fn two_columns_of_one_name_are_ambiguous() {
+        let names = ["timestamp", "open", "high", "low", "close", "volume", "Volume"].map(str::to_owned);
+        assert_eq!(candle_layout(&names), Err("a single column `volume`"));
     }
 
     #[test]
