@@ -63,7 +63,6 @@ pub(crate) fn run(
     let market = model.generate(&shape)?;
     spinner.finish();
     let mut file = File::new(None, Status::Generated);
-    file.notes.push(market.description.clone());
     if let Some(best) = market.bayes() {
         file.notes.push(format!(
             "the best possible classifier has accuracy {:.4} and log loss {:.4}; always naming the commonest class has {:.4}",
@@ -88,11 +87,6 @@ pub(crate) fn run(
     file.stored = Some(stored);
     let report = Report::new("generate", Some(store.root().display().to_string()), vec![file]);
     report.print(common)?;
-    if !common.is_json() {
-        for note in report.files.iter().flat_map(|file| &file.notes) {
-            command_line::print_text(&format!("{note}\n"))?;
-        }
-    }
     Ok(Outcome::Fine)
 }
 

@@ -135,7 +135,13 @@ impl Importer {
         file.notes.extend(table.notes);
         match table.content {
             Imported::Candles(all) => {
-                for one in all {
+                for mut one in all {
+                    if let Some(twin) = self.store.twin_of(&one.series)? {
+                        one.report.notes.push(format!(
+                            "{} of {} candles equal those of {} in the store: one of the two is mislabelled",
+                            twin.equal, twin.compared, twin.key
+                        ));
+                    }
                     count(self.store.append(&one.series, self.on_conflict)?);
                     let manifest = self.store.manifest(one.series.key())?;
                     record.series.extend(manifest.map(|manifest| SourceSeries::of(&one.report, &manifest)));

@@ -122,6 +122,9 @@ impl Report {
                 print_text(&format!("{} {name}\n  {error}\n\n", file.status.describe()))?;
             }
         }
+        for (note, about) in self.notes() {
+            print_text(&format!("note: {about}: {note}\n"))?;
+        }
         let totals = &self.totals;
         print_text(&format!(
             "{} files ({} refused, {} failed), {} series, {} candles, {} missing in gaps\n",
@@ -131,6 +134,32 @@ impl Report {
             Some(store) => print_text(&format!("store: {store}\n")),
             None => Ok(()),
         }
+    }
+
+    /// Each note once, with the series or file that it is about, or how many.
+    fn notes(&self) -> Vec<(String, String)> {
+        let mut notes: Vec<(String, Vec<String>)> = Vec::new();
+        let mut add = |note: &str, about: String| match notes.iter_mut().find(|(known, _)| known == note) {
+            Some((_, all)) => all.push(about),
+            None => notes.push((note.to_owned(), vec![about])),
+        };
+        for file in &self.files {
+            let name = file.path.as_deref().unwrap_or("synthetic market");
+            for series in &file.series {
+                let of_series = series.pointer("/notes").and_then(Value::as_array).into_iter().flatten();
+                for note in of_series.filter_map(Value::as_str) {
+                    add(note, name.to_owned());
+                }
+            }
+            for note in &file.notes {
+                add(note, name.to_owned());
+            }
+        }
+        let counted = |all: Vec<String>| match all.as_slice() {
+            [one] => one.clone(),
+            many => format!("{} series", many.len()),
+        };
+        notes.into_iter().map(|(note, all)| (note, counted(all))).collect()
     }
 
     fn candle_table(&self) -> Table {

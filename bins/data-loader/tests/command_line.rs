@@ -184,6 +184,19 @@ fn inspect_finds_and_stores_nothing() {
 }
 
 #[test]
+fn a_person_is_told_what_was_assumed() {
+    let directory = tempfile::tempdir().unwrap();
+    let text_of = "date,open,high,low,close,volume,trades\n2024-01-01 00:00,1,2,0.5,1,1,3\n2024-01-01 00:01,1,2,0.5,1,1,3\n";
+    std::fs::write(directory.path().join("NEWUSDT_1m.csv"), text_of).unwrap();
+    let output = run(directory.path(), &["inspect", "NEWUSDT_1m.csv"]);
+    let shown = text(&output.stdout);
+    for part in ["read as UTC", "columns not read: trades", "taken as unknown-spot", "NEW/USDT", "2 candles"]
+    {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+}
+
+#[test]
 fn a_damaged_store_is_a_finding() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();

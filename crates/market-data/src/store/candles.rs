@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 
+use crate::candle::Candle;
 use crate::error::MarketDataError;
 use crate::series::{CandleColumns, CandleSeries};
 use crate::symbol::SeriesKey;
@@ -13,7 +14,7 @@ use super::atomic::{lock, read_json, sweep, write_json, write_whole};
 use super::manifest::{FORMAT, Manifest, Partition};
 use super::merge::{OnConflict, merge};
 use super::table::{columns_from_frame, read_frame, write_parquet};
-use super::{Appended, CommitStep, Store};
+use super::{Appended, CommitStep, Store, Twin};
 
 /// How often a reader looks again when a writer replaces partitions under its eyes.
 const READ_TRIES: usize = 5;
@@ -223,6 +224,43 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Looks for the same candles under the name of another venue. Two venues never agree on every price
+    /// and volume, so where nearly all do, one of the two is mislabelled.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn twin_of(&self, series: &CandleSeries) -> Result<Option<Twin>, MarketDataError> {
+        const ENOUGH: u64 = 50;
+        let key = series.key();
+        let Some((first, last)) = series.range() else { return Ok(None) };
+        for other in self.keys()? {
+            let same_pair =
+                other.symbol.base() == key.symbol.base() && other.symbol.quote() == key.symbol.quote();
+            if !same_pair || other.timeframe != key.timeframe || other.venue == key.venue {
+                continue;
+            }
+            let stored = self.read_between(&other, first, last.plus_millis(1))?;
+            let (mut compared, mut equal) = (0, 0);
+            let mut row = 0;
+            for candle in stored.iter() {
+                row += series.columns().open_time[row..].partition_point(|time| *time < candle.open_time);
+                if row == series.len() {
+                    break;
+                }
+                let own = series.get(row);
+                if own.open_time == candle.open_time {
+                    compared += 1;
+                    let bare = |candle: Candle| Candle { turnover: None, ..candle };
+                    equal += u64::from(bare(own) == bare(candle));
+                }
+            }
+            if compared >= ENOUGH && equal * 100 >= compared * 99 {
+                return Ok(Some(Twin { key: other, compared, equal }));
+            }
+        }
+        Ok(None)
     }
 
     fn write_partition(

@@ -78,6 +78,17 @@ pub struct Appended {
     pub conflicts: u64,
 }
 
+/// A stored series of another venue with the same candles.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Twin {
+    /// The other series.
+    pub key: SeriesKey,
+    /// Candles of the same time in both.
+    pub compared: u64,
+    /// How many of them are equal in every price and in the volume.
+    pub equal: u64,
+}
+
 /// A record of an imported file, by which a repeated import knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceRecord {

@@ -200,6 +200,28 @@ fn a_source_holds_until_its_months_change() {
 }
 
 #[test]
+fn the_same_candles_of_another_venue_are_found() {
+    let (_directory, store) = store();
+    store.append(&series(0, 200, true), OnConflict::Refuse).unwrap();
+    let venue = Venue::new("bitfinex", Market::Spot).unwrap();
+    let symbol = Symbol::parse_on("BTCUSDT", Market::Spot).unwrap();
+    let relabelled = |columns| {
+        CandleSeries::new(SeriesKey::new(venue.clone(), symbol.clone(), Timeframe::H4), columns).unwrap()
+    };
+    let twin = store.twin_of(&relabelled(series(100, 260, false).into_columns())).unwrap().unwrap();
+    assert_eq!((twin.key, twin.compared, twin.equal), (key(), 100, 100));
+    // Another venue has other volumes.
+    let mut other = series(100, 260, false).into_columns();
+    for volume in &mut other.volume {
+        *volume *= 1.5;
+    }
+    assert_eq!(store.twin_of(&relabelled(other)).unwrap(), None);
+    // Few candles may agree by chance, and a series is no twin of itself.
+    assert_eq!(store.twin_of(&relabelled(series(0, 20, false).into_columns())).unwrap(), None);
+    assert_eq!(store.twin_of(&series(0, 200, false)).unwrap(), None);
+}
+
+#[test]
 fn conflicts_are_told_before_anything_is_written() {
     let (_directory, store) = store();
     store.append(&series(0, 50, false), OnConflict::Refuse).unwrap();
