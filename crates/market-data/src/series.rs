@@ -447,6 +447,9 @@ mod tests {
         let mut known_turnover = plain.clone();
         known_turnover.turnover = Some(vec![10.0, f64::NAN]);
         assert_ne!(plain.content_hash(), known_turnover.content_hash());
+        let mut other_turnover = plain;
+        other_turnover.turnover = Some(vec![11.0, f64::NAN]);
+        assert_ne!(known_turnover.content_hash(), other_turnover.content_hash());
     }
 
     #[test]

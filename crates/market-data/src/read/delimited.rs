@@ -168,9 +168,6 @@ fn sniff(
                 if let Some(kind) = kind_of(&cells) {
                     return Ok(found(Some(cells), kind, 0, preamble));
                 }
-                if is_header_without_time(&cells) {
-                    return Err(header_unknown(name, number, line));
-                }
             }
             if let Some(kind) = kind_of_row(name, &cells, rules, named.is_some()) {
                 // A line of as many words above the numbers is a header that was not understood; reading

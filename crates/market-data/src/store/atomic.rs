@@ -16,7 +16,8 @@ pub(super) fn create_directory(path: &Path) -> Result<(), MarketDataError> {
     std::fs::create_dir_all(path).map_err(MarketDataError::io(path, "cannot create the directory"))
 }
 
-/// Writes `path` by way of a temporary file beside it: readers see the old content or the new one.
+/// Writes `path` by way of a temporary file beside it: readers see the old content or the new one. The
+/// content is on disk when this returns; the name is after the next [`sync_directory`].
 pub(super) fn write_whole(
     path: &Path,
     write: impl FnOnce(&mut File) -> Result<(), MarketDataError>,
@@ -31,18 +32,18 @@ pub(super) fn write_whole(
     // The content must be on disk before the name points to it.
     file.as_file().sync_all().map_err(failed("cannot write to disk"))?;
     file.persist(path).map_err(|error| MarketDataError::io(path, "cannot replace")(error.error))?;
-    sync_directory(directory)
+    Ok(())
 }
 
-/// Puts a rename on disk. Only Unix can open directories; elsewhere the rename itself is durable enough.
+/// Puts the renames in a directory on disk. Only Unix can open directories; elsewhere the rename itself is durable enough.
 #[cfg(unix)]
-fn sync_directory(path: &Path) -> Result<(), MarketDataError> {
+pub(super) fn sync_directory(path: &Path) -> Result<(), MarketDataError> {
     let failed = MarketDataError::io(path, "cannot write the directory to disk");
     File::open(path).and_then(|directory| directory.sync_all()).map_err(failed)
 }
 
 #[cfg(not(unix))]
-fn sync_directory(_: &Path) -> Result<(), MarketDataError> {
+pub(super) fn sync_directory(_: &Path) -> Result<(), MarketDataError> {
     Ok(())
 }
 
@@ -52,7 +53,8 @@ pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Mark
             .map_err(|error| MarketDataError::io(path, "cannot write as JSON")(error.into()))?;
         text.push(b'\n');
         file.write_all(&text).map_err(MarketDataError::io(path, "cannot write"))
-    })
+    })?;
+    sync_directory(path.parent().unwrap_or_else(|| Path::new(".")))
 }
 
 /// Reads a JSON file; `None` where there is none.

@@ -10,7 +10,7 @@ use crate::series::{CandleColumns, CandleSeries};
 use crate::symbol::SeriesKey;
 use crate::timestamp::Timestamp;
 
-use super::atomic::{lock, read_json, sweep, write_json, write_whole};
+use super::atomic::{lock, read_json, sweep, sync_directory, write_json, write_whole};
 use super::manifest::{FORMAT, Manifest, Partition};
 use super::merge::{OnConflict, merge};
 use super::table::{columns_from_frame, read_frame, write_parquet};
@@ -198,6 +198,8 @@ impl Store {
         }
         if after != before {
             after.sum_up();
+            // The names of the data files must be on disk before the manifest that names them.
+            sync_directory(&directory)?;
             self.step(CommitStep::BeforeManifest);
             write_json(&directory.join("manifest.json"), &after)?;
             self.step(CommitStep::AfterManifest);

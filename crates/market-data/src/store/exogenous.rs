@@ -10,7 +10,7 @@ use crate::error::MarketDataError;
 use crate::exogenous::{ExogenousSeries, Headline, HeadlineSeries};
 use crate::timestamp::Timestamp;
 
-use super::atomic::{lock, read_json, sweep, write_json, write_whole};
+use super::atomic::{lock, read_json, sweep, sync_directory, write_json, write_whole};
 use super::manifest::FORMAT;
 use super::merge::OnConflict;
 use super::table::{integers, numbers, numbers_of, read_frame, times_of, write_frame};
@@ -286,6 +286,7 @@ impl Store {
             file,
             content_hash,
         };
+        sync_directory(directory)?;
         self.step(CommitStep::BeforeManifest);
         write_json(&directory.join("manifest.json"), &manifest)?;
         self.step(CommitStep::AfterManifest);
