@@ -199,7 +199,7 @@ pub(crate) fn check_index_range(
 /// fraction of the time; `None` for a series that is short enough to be taken whole.
 fn sample(len: usize) -> Option<Vec<usize>> {
     const BLOCKS: usize = 8;
-    const BLOCK: usize = 5_000;
+    const BLOCK: usize = 3_000;
     if len <= BLOCKS * BLOCK {
         return None;
     }
@@ -425,8 +425,8 @@ mod tests {
 
     #[test]
     fn a_sample_covers_both_ends_without_repetition() {
-        assert_eq!(sample(40_000), None);
-        for len in [40_001, 100_000, 10_000_000] {
+        assert_eq!(sample(24_000), None);
+        for len in [24_001, 100_000, 10_000_000] {
             let rows = sample(len).unwrap();
             assert_eq!((rows[0], rows[rows.len() - 1]), (0, len - 1));
             assert!(rows.windows(2).all(|pair| pair[0] < pair[1]), "{len}");
