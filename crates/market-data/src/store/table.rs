@@ -53,6 +53,8 @@ pub(super) fn write_frame(
     ParquetWriter::new(file)
         .with_compression(ParquetCompression::Lz4Raw)
         .with_statistics(StatisticsOptions::empty())
+        // Fewer row groups are fewer chunks to put together when reading.
+        .with_row_group_size(Some(1 << 20))
         .finish(frame)
         .map(|_| ())
         .map_err(MarketDataError::table(path, "cannot write the table"))
