@@ -138,10 +138,20 @@ impl Importer<'_> {
             }
             Content::Delimited(text) => {
                 let mut text = DelimitedText::open(name.clone(), text, &rules, columns)?;
-                match self.kind(&name, &text.sniffed.kind)? {
+                let seen = columns.and_then(kind_of).unwrap_or_else(|| text.sniffed.kind.clone());
+                match self.kind(&name, &seen)? {
                     TableKind::Candles => self.candles(read_delimited(text, rules, columns)?),
                     kind => {
-                        let header = text.sniffed.header.clone().unwrap_or_default();
+                        let width = text.sniffed.width;
+                        if let Some(named) = columns.filter(|named| named.len() != width) {
+                            let reason = format!(
+                                "{} are named, but the rows of {name} have {width} fields",
+                                named.len()
+                            );
+                            return Err(MarketDataError::request("columns", reason));
+                        }
+                        let own = text.sniffed.header.clone().unwrap_or_default();
+                        let header = columns.map_or(own, <[String]>::to_vec);
                         let wanted = Wanted::of(&kind, &header, text.sniffed.width);
                         let table = SideTable::of_text(
                             &mut text,
@@ -356,6 +366,7 @@ impl Importer<'_> {
                 Imported::Exogenous(series)
             }
         };
+        notes.extend(self.hints_without_effect(kind));
         if let Imported::Exogenous(series) = &content {
             one_per_name(file, series)?;
             let kept: usize = series.iter().map(ExogenousSeries::len).sum();
@@ -364,6 +375,23 @@ impl Importer<'_> {
             }
         }
         Ok(ImportedTable { file: file.to_owned(), content, notes })
+    }
+
+    /// Statements about candles that say nothing about another kind of table.
+    fn hints_without_effect(&self, kind: &TableKind) -> Option<String> {
+        let hints = &self.options.hints;
+        // Venue and symbol name a funding series.
+        let funding = *kind == TableKind::Funding;
+        let given: Vec<&str> = [
+            ("--venue", hints.venue.is_some() && !funding),
+            ("--symbol", hints.symbol.is_some() && !funding),
+            ("--timeframe", hints.timeframe.is_some()),
+            ("--quote", hints.quote.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(option, without_effect)| without_effect.then_some(option))
+        .collect();
+        (!given.is_empty()).then(|| format!("{} have no effect on {}", given.join(", "), kind.describe()))
     }
 
     fn funding_series(

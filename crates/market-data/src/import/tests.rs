@@ -91,3 +91,25 @@ fn what_is_no_candle_is_named() {
         assert!(error.contains(part) && error.contains("line 1"), "{error}");
     }
 }
+
+#[test]
+fn no_option_is_ignored_without_a_word() {
+    let text = "d;x;level\n1517443200000;1;30\n1517529600000;2;15\n";
+    let columns = ["date", "other", "value"].map(str::to_owned).to_vec();
+    let named = ImportOptions {
+        kind: Kind::Values,
+        read: ReadOptions { columns: Some(columns), ..ReadOptions::default() },
+        hints: Hints { timeframe: Some(crate::Timeframe::D1), ..Hints::default() },
+        ..ImportOptions::default()
+    };
+    let table = import("x.csv", text, &named).unwrap();
+    assert!(table.notes.iter().any(|note| note.contains("--timeframe have no effect")), "{:?}", table.notes);
+    assert_eq!(exogenous(table)[0].column("value").unwrap(), [30.0, 15.0]);
+    let two = ["date", "value"].map(str::to_owned).to_vec();
+    let wrong = ImportOptions { read: ReadOptions { columns: Some(two), ..ReadOptions::default() }, ..named };
+    assert!(import("x.csv", text, &wrong).unwrap_err().to_string().contains("3 fields"));
+    let object = r#"[{"time":1721174400,"open":1,"high":2,"low":0.5,"close":1,"volume":3}]"#;
+    let error =
+        import("x.json", object, &ImportOptions { kind: Kind::Candles, ..wrong }).unwrap_err().to_string();
+    assert!(error.contains("--columns is for arrays"), "{error}");
+}

@@ -113,6 +113,10 @@ fn find_rows<'a>(value: &'a Value, envelope: &mut Envelope) -> Result<&'a Vec<Va
 fn layout_of(rows: &[Value], columns: Option<&[String]>) -> Result<CandleLayout, (u64, String)> {
     match rows.first() {
         Some(Value::Array(cells)) => headerless_layout(cells.len(), columns).map_err(|problem| (1, problem)),
+        Some(Value::Object(_)) if columns.is_some() => Err((
+            1,
+            "the elements are objects, whose keys name the values; --columns is for arrays".to_owned(),
+        )),
         Some(Value::Object(fields)) => {
             let names: Vec<String> = fields.keys().cloned().collect();
             match kind_of(&names) {
