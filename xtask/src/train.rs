@@ -5,6 +5,7 @@
 
 mod build;
 mod data;
+mod features;
 mod identifier;
 mod record;
 mod report;
@@ -25,7 +26,7 @@ use crate::workspace::Workspace;
 use report::Report;
 
 /// In the order in which they run. `record` comes last: it writes down what the others found.
-const STAGES: &[Stage] = &[build::STAGE, data::STAGE, summary::STAGE, record::STAGE];
+const STAGES: &[Stage] = &[build::STAGE, data::STAGE, summary::STAGE, features::STAGE, record::STAGE];
 
 /// A step of the main job.
 struct Stage {
@@ -61,7 +62,7 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "data")]
     policy: Option<String>,
 
-    /// Set one configuration value of the programs; repeatable
+    /// Set one configuration value of the programs (import.…, features.…, audit.…); repeatable
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
@@ -115,6 +116,8 @@ struct Run {
     /// The programs that were built, by name.
     programs: BTreeMap<&'static str, PathBuf>,
     data: Option<Data>,
+    /// What the features stage reports.
+    features: Option<serde_json::Value>,
     /// What has run so far, for the record.
     stages: Vec<Finished>,
 }
@@ -141,8 +144,10 @@ pub(crate) fn train(workspace: &Workspace, arguments: Arguments) -> Result<Verdi
         started: std::time::SystemTime::now(),
         programs: BTreeMap::new(),
         data: None,
+        features: None,
         stages: Vec::new(),
     };
+    run.arguments.check_settings()?;
     for stage in STAGES {
         say(&format!("== {}", stage.name));
         let begun = Instant::now();
@@ -175,6 +180,47 @@ impl Run {
     fn data(&self) -> Result<&Data> {
         self.data.as_ref().context("the data stage has not run")
     }
+}
+
+/// The programs of the main job and the sections of their configurations, by which `--set` finds its way.
+const SECTIONS: &[(&str, &[&str])] = &[
+    ("data-loader", &["store", "on_conflict", "import", "generate"]),
+    ("feature-builder", &["features", "audit"]),
+];
+
+impl Arguments {
+    /// What was set for a program.
+    fn settings_of(&self, program: &str) -> impl Iterator<Item = &String> {
+        let sections =
+            SECTIONS.iter().find(|(name, _)| *name == program).map_or(&[][..], |(_, sections)| sections);
+        self.set.iter().filter(|assignment| sections.contains(&section_of(assignment)))
+    }
+
+    /// Refuses what is set for no program.
+    fn check_settings(&self) -> Result<()> {
+        let known: Vec<&str> = SECTIONS.iter().flat_map(|(_, sections)| sections.iter().copied()).collect();
+        for assignment in &self.set {
+            let section = section_of(assignment);
+            anyhow::ensure!(
+                known.contains(&section),
+                "--set {section}…: no program of the main job has such a section; there are {}",
+                known.join(", ")
+            );
+        }
+        Ok(())
+    }
+}
+
+/// `features` of `features.trend.ema=[10]`.
+fn section_of(assignment: &str) -> &str {
+    assignment.split(['.', '=']).next().unwrap_or_default()
+}
+
+/// Hides what `--set` gives: it may be a secret, and the line may end in a log.
+fn without_values(line: &str, assignments: &[String]) -> String {
+    assignments.iter().filter_map(|text| text.split_once('=')).fold(line.to_owned(), |line, (key, value)| {
+        line.replace(&format!("{key}={value}"), &format!("{key}=***"))
+    })
 }
 
 /// Writes to stdout; a reader that has gone is no error.
@@ -233,6 +279,27 @@ mod tests {
         assert_ne!(store_of(""), store_of("--profile full"));
         assert_eq!(store_of("--data a.csv"), Path::new("datasets/store"));
         assert_eq!(store_of("--store s"), Path::new("/clone/docs/s"));
+    }
+
+    #[test]
+    fn settings_find_their_program() {
+        let arguments =
+            arguments("--set features.trend.ema=[10] --set import.policy=drop --set audit.cuts=3").unwrap();
+        assert!(arguments.check_settings().is_ok());
+        let of = |program| arguments.settings_of(program).cloned().collect::<Vec<_>>();
+        assert_eq!(of("feature-builder"), ["features.trend.ema=[10]", "audit.cuts=3"]);
+        assert_eq!(of("data-loader"), ["import.policy=drop"]);
+        let unknown = super::tests::arguments("--set feature.trend=1").unwrap().check_settings().unwrap_err();
+        assert!(unknown.to_string().contains("features"), "{unknown}");
+    }
+
+    #[test]
+    fn values_that_were_set_are_not_shown() {
+        let set = ["venue.api_key=hunter2".to_owned(), "a=b c".to_owned()];
+        assert_eq!(
+            without_values("x --set venue.api_key=hunter2 --set 'a=b c' y", &set),
+            "x --set venue.api_key=*** --set 'a=***' y"
+        );
     }
 
     #[test]

@@ -49,6 +49,7 @@ mod symbol;
 pub mod synthetic;
 mod timeframe;
 mod timestamp;
+mod training;
 
 pub use candle::{Candle, CandleFault};
 pub use error::{MarketDataError, Place};
@@ -62,3 +63,4 @@ pub use series::{CandleColumns, CandleSeries};
 pub use symbol::{Market, SeriesKey, Symbol, Venue};
 pub use timeframe::Timeframe;
 pub use timestamp::Timestamp;
+pub use training::TrainingRows;

@@ -1,5 +1,7 @@
 //! Longer candles from shorter ones.
 
+use serde::{Deserialize, Serialize};
+
 use crate::candle::Candle;
 use crate::error::MarketDataError;
 use crate::series::{CandleColumns, CandleSeries};
@@ -12,7 +14,7 @@ use crate::timestamp::Timestamp;
 /// A long candle is closed only when all of its short ones were seen, so that live and batch agree and
 /// nothing is known early. Where short candles are missing the long one is not built; the hole appears
 /// in the gap ledger of the result.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Resampler {
     base: Timeframe,
     target: Timeframe,

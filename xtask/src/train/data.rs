@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use super::report::Report;
-use super::{Arguments, Data, Run, Stage};
+use super::{Arguments, Data, Run, Stage, without_values};
 use crate::say;
 use crate::verdict::Verdict;
 use crate::workspace::{Workspace, shown};
@@ -46,7 +46,7 @@ fn words(workspace: &Workspace, arguments: &Arguments, store: &std::path::Path) 
             say(&["--policy", policy]);
         }
     }
-    for assignment in &arguments.set {
+    for assignment in arguments.settings_of("data-loader") {
         say(&["--set", assignment]);
     }
     say(&["--output-format", "json", "--store"]);
@@ -57,13 +57,6 @@ fn words(workspace: &Workspace, arguments: &Arguments, store: &std::path::Path) 
         words.extend(arguments.data.iter().map(|path| workspace.user_path(path).into()));
     }
     words
-}
-
-/// Hides what `--set` gives: it may be a secret, and the line may end in a log.
-fn without_values(line: &str, assignments: &[String]) -> String {
-    assignments.iter().filter_map(|text| text.split_once('=')).fold(line.to_owned(), |line, (key, value)| {
-        line.replace(&format!("{key}={value}"), &format!("{key}=***"))
-    })
 }
 
 /// Makes sense of what the program left: the report decides, unless its exit code says worse.
@@ -111,9 +104,9 @@ mod tests {
     #[test]
     fn without_files_a_market_is_generated() {
         assert_eq!(
-            line("/clone", "--seed 7 --set a.b=1"),
+            line("/clone", "--seed 7 --set generate.b=1"),
             "generate --model regime --timeframe 5m --symbols 4 --candles 50000 --seed 7 \
-             --set a.b=1 --output-format json --store datasets/x"
+             --set generate.b=1 --output-format json --store datasets/x"
         );
     }
 
@@ -125,15 +118,6 @@ mod tests {
              --output-format json --store datasets/x -- a.csv ../b.csv"
         );
         assert!(line("/data", "--data a.csv").ends_with("-- /data/a.csv"));
-    }
-
-    #[test]
-    fn values_that_were_set_are_not_shown() {
-        let set = ["venue.api_key=hunter2".to_owned(), "a=b c".to_owned()];
-        assert_eq!(
-            without_values("x --set venue.api_key=hunter2 --set 'a=b c' y", &set),
-            "x --set venue.api_key=*** --set 'a=***' y"
-        );
     }
 
     #[test]

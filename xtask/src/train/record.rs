@@ -76,6 +76,7 @@ fn summary(run: &Run, id: &str) -> Result<serde_json::Value> {
         "set": arguments.set.iter().map(|text| text.split('=').next()).collect::<Vec<_>>(),
         "store": run.store,
         "stages": run.stages,
+        "features": run.features,
         "totals": {
             "series": series,
             "candles": rows,
@@ -127,6 +128,7 @@ mod tests {
                 report: serde_json::from_str(DOCUMENT).unwrap(),
                 document: serde_json::from_str(DOCUMENT).unwrap(),
             }),
+            features: None,
             stages: vec![Finished { name: "data", seconds: 1.0, verdict: Verdict::Finding }],
         }
     }

@@ -21,6 +21,7 @@ mod combinatorial;
 mod plan;
 mod sequential;
 mod time_range;
+mod training;
 
 use serde::{Deserialize, Serialize};
 

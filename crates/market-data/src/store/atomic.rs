@@ -22,7 +22,8 @@ pub(super) fn write_whole(
     path: &Path,
     write: impl FnOnce(&mut File) -> Result<(), MarketDataError>,
 ) -> Result<(), MarketDataError> {
-    let directory = path.parent().unwrap_or_else(|| Path::new("."));
+    // The parent of a bare name is the empty path, which names no directory.
+    let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or_else(|| Path::new("."));
     let failed = |action| MarketDataError::io(path, action);
     let mut file = tempfile::Builder::new()
         .prefix(UNFINISHED)

@@ -1,0 +1,156 @@
+//! Where candles and what lies outside them come from.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use command_line::CommonArguments;
+use features::{FeatureSpec, Outside};
+use market_data::import::{ImportOptions, gather_candles};
+use market_data::store::Store;
+use market_data::{CandleSeries, ExogenousSeries, SeriesKey, Symbol, Timeframe, Timestamp};
+
+use crate::configuration::Configuration;
+
+#[derive(Args, Clone, Debug, Default)]
+#[command(about = None, long_about = None)]
+pub(crate) struct Input {
+    /// Stores or files with candles, and files with exogenous values [default: the configured store]
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    data: Vec<PathBuf>,
+
+    /// Only series of this symbol, in any spelling
+    #[arg(long, value_name = "SYMBOL")]
+    symbol: Option<String>,
+
+    /// Only series of this timeframe
+    #[arg(long, value_name = "TIMEFRAME")]
+    timeframe: Option<Timeframe>,
+
+    /// Only this series, as `data-loader inspect` names it ("bybit-linear BTC/USDT:USDT 5m"); repeatable
+    #[arg(long, value_name = "NAME")]
+    series: Vec<String>,
+
+    /// TOML file with a feature specification, instead of the configuration's `[features]`
+    #[arg(long, value_name = "FILE")]
+    spec: Option<PathBuf>,
+}
+
+/// Everything that was read.
+pub(crate) struct Loaded {
+    pub(crate) spec: FeatureSpec,
+    /// The series to work on, in order of their keys.
+    pub(crate) selected: Vec<SeriesKey>,
+    /// Files that were refused, and why.
+    pub(crate) refused: Vec<(String, String)>,
+    series: BTreeMap<SeriesKey, CandleSeries>,
+    exogenous: Vec<ExogenousSeries>,
+}
+
+impl Input {
+    /// The specification.
+    pub(crate) fn spec(&self, configuration: &Configuration) -> anyhow::Result<FeatureSpec> {
+        let Some(path) = &self.spec else { return Ok(configuration.features.clone()) };
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("{}: cannot read", path.display()))?;
+        FeatureSpec::from_toml(&text).with_context(|| path.display().to_string())
+    }
+
+    /// Reads everything that is named.
+    pub(crate) fn load(
+        &self,
+        configuration: &Configuration,
+        common: &CommonArguments,
+    ) -> anyhow::Result<Loaded> {
+        let spec = self.spec(configuration)?;
+        let paths = if self.data.is_empty() { vec![configuration.store.clone()] } else { self.data.clone() };
+        // The reference symbol may be another one than is asked for.
+        let wanted = |key: &SeriesKey| spec.cross_asset.enabled || self.matches(key);
+        let spinner = common.progress().spinner("read");
+        let gathered = gather_candles(&paths, &ImportOptions::default(), now(), &wanted)?;
+        spinner.finish();
+        for note in &gathered.notes {
+            tracing::info!("{note}");
+        }
+        let refused =
+            gathered.refused.into_iter().map(|(path, error)| (path.display().to_string(), error.to_string()));
+        let series: BTreeMap<SeriesKey, CandleSeries> =
+            gathered.series.into_iter().map(|series| (series.key().clone(), series)).collect();
+        let selected: Vec<SeriesKey> = series.keys().filter(|key| self.matches(key)).cloned().collect();
+        let mut loaded =
+            Loaded { spec, selected, refused: refused.collect(), series, exogenous: gathered.exogenous };
+        for (path, error) in &loaded.refused {
+            tracing::error!("{path}: {error}");
+        }
+        for name in &self.series {
+            if !loaded.selected.iter().any(|key| key.to_string() == *name) {
+                let known: Vec<String> = loaded.series.keys().map(ToString::to_string).collect();
+                bail!("--series {name}: there is no such series among {}", known.join(", "));
+            }
+        }
+        if loaded.selected.is_empty() {
+            let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+            bail!("{}: no sound candle series of the --symbol and --timeframe asked for", paths.join(", "));
+        }
+        loaded.read_stored_exogenous(&paths)?;
+        Ok(loaded)
+    }
+
+    fn matches(&self, key: &SeriesKey) -> bool {
+        let symbol = |text: &String| {
+            Symbol::parse_on(text, key.venue.market()).is_ok_and(|symbol| symbol == key.symbol)
+        };
+        (self.series.is_empty() || self.series.contains(&key.to_string()))
+            && self.symbol.as_ref().is_none_or(symbol)
+            && self.timeframe.is_none_or(|timeframe| timeframe == key.timeframe)
+    }
+}
+
+impl Loaded {
+    /// Reads the exogenous series that the specification names from the stores among `paths`.
+    fn read_stored_exogenous(&mut self, paths: &[PathBuf]) -> anyhow::Result<()> {
+        if !self.spec.exogenous.enabled {
+            return Ok(());
+        }
+        let mut wanted: Vec<String> = Vec::new();
+        for column in &self.spec.exogenous.columns {
+            for key in &self.selected {
+                wanted.push(column.series.replace("{symbol}", &key.symbol.exchange_id()));
+            }
+        }
+        wanted.sort();
+        wanted.dedup();
+        for store in paths.iter().filter(|path| path.is_dir()).map(Store::new) {
+            for name in store.exogenous_names()? {
+                if wanted.contains(&name) && !self.exogenous.iter().any(|series| series.name() == name) {
+                    self.exogenous.push(store.read_exogenous(&name)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The candles of a series, and what its features need beside them.
+    pub(crate) fn get(&self, key: &SeriesKey) -> anyhow::Result<(&CandleSeries, Outside<'_>)> {
+        let series = self.series.get(key).with_context(|| format!("{key} was not read"))?;
+        let mut outside = Outside { reference: None, exogenous: &self.exogenous };
+        if self.spec.cross_asset.enabled {
+            let text = &self.spec.cross_asset.reference;
+            let symbol = Symbol::parse_on(text, key.venue.market())
+                .with_context(|| format!("cross_asset.reference = `{text}`"))?;
+            let reference = SeriesKey { symbol, ..key.clone() };
+            outside.reference = Some(self.series.get(&reference).with_context(|| {
+                format!("the features of {key} need {reference}, which was not given; give it with --data, or set `cross_asset.enabled = false`")
+            })?);
+        }
+        Ok((series, outside))
+    }
+}
+
+/// The time against which unfinished candles are found.
+fn now() -> Option<Timestamp> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok().map(Timestamp::from_millis)
+}
