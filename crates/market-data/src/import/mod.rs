@@ -3,6 +3,7 @@
 //! A file is taken whole or not at all: if one of its series is refused, none is returned, and the
 //! error names the reason.
 
+mod gather;
 mod side_table;
 
 use std::path::Path;
@@ -23,6 +24,8 @@ use crate::read::{
 };
 use crate::symbol::Market;
 use crate::timestamp::Timestamp;
+
+pub use gather::{Gathered, gather_candles};
 
 use side_table::SideTable;
 

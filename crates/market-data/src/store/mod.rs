@@ -19,6 +19,7 @@
 
 mod atomic;
 mod candles;
+mod columns;
 mod exogenous;
 mod manifest;
 mod merge;
@@ -33,6 +34,7 @@ use crate::error::MarketDataError;
 use crate::quality::QualityReport;
 use crate::symbol::SeriesKey;
 
+pub use columns::{TableColumn, read_columns, write_columns};
 pub use manifest::{Manifest, Partition};
 pub use merge::OnConflict;
 pub use table::{columns_from_frame, to_frame, write_parquet};
@@ -217,6 +219,16 @@ impl Store {
         atomic::create_directory(&directory)?;
         write_json(&directory.join(format!("{}.json", record.hash)), record)
     }
+}
+
+/// Writes a file whole or not at all: readers see the old content or the new one, also after a kill.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_file(path: &Path, content: &[u8]) -> Result<(), MarketDataError> {
+    atomic::write_whole(path, |file| {
+        std::io::Write::write_all(file, content).map_err(MarketDataError::io(path, "cannot write"))
+    })
 }
 
 /// The hash of a file's bytes together with a text that states how it is read.
