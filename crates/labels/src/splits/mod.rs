@@ -24,6 +24,7 @@
 mod combinatorial;
 mod plan;
 mod sequential;
+mod setting;
 mod time_range;
 
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 pub use combinatorial::CombinatorialPurged;
 pub use plan::{Split, SplitPlan, TrainCandles, TrainView};
 pub use sequential::{Holdout, LastDays, LastShare, WalkForward};
+pub use setting::{SplitKind, SplitSetting};
 pub use time_range::TimeRange;
 
 use crate::error::LabelError;

@@ -114,6 +114,20 @@ impl CriticalValues {
         histogram
     }
 
+    /// The thresholds, of both sides alike, under which these shares of all labels are a Hold, as nearly as the
+    /// values allow; a share at which no threshold stands is left out.
+    pub fn hold_thresholds(&self, shares: &[f64]) -> Vec<f64> {
+        let (mut critical, labels) = self.pooled(Side::Both);
+        critical.sort_unstable_by(f64::total_cmp);
+        let of = |share: &f64| {
+            let cut = ((share * labels as f64).round().max(0.0) as usize).min(labels);
+            let lower = critical.get(cut.checked_sub(1)?)?;
+            let upper = critical.get(cut)?;
+            (lower.is_finite() && upper.is_finite()).then(|| lower + (upper - lower) / 2.0)
+        };
+        shares.iter().filter_map(of).collect()
+    }
+
     #[cfg(test)]
     pub(super) const fn for_test(series: Vec<SeriesCritical>) -> Self {
         Self { series, has_sides: true }

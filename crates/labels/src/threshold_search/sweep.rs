@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::critical::CriticalValues;
-use super::report::SeriesShares;
+use super::report::{SeriesShares, ThresholdReport};
 use crate::error::{LabelError, require};
 
 /// Thresholds of both sides, in the unit of the labeler's critical values; 0 or more.
@@ -30,6 +30,21 @@ pub struct SweepRow {
     pub worst_deviation: f64,
     /// Key of that series; empty where there is none.
     pub worst: String,
+}
+
+impl SweepRow {
+    /// What a report says of its labeler, whose both thresholds are `threshold`.
+    pub fn of(report: &ThresholdReport, threshold: f64) -> Self {
+        let worst = report.series.get(report.worst);
+        Self {
+            thresholds: ThresholdPair { sell: threshold, buy: threshold },
+            counts: report.pooled.counts,
+            shares: report.pooled.shares,
+            deviation: report.pooled.deviation,
+            worst_deviation: worst.map_or(0.0, |series| series.deviation),
+            worst: worst.map_or_else(String::new, |series| series.name.clone()),
+        }
+    }
 }
 
 /// The classes of all labels under each of `pairs`: two binary searches per series and pair, exact, as the

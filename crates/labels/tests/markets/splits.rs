@@ -1,7 +1,8 @@
 //! No information passes from a test set into training.
 
 use labels::splits::{
-    CombinatorialPurged, Holdout, LastDays, LastShare, SplitPlan, Splitter, TimeRange, WalkForward,
+    CombinatorialPurged, Holdout, LastDays, LastShare, SplitPlan, SplitSetting, Splitter, TimeRange,
+    WalkForward,
 };
 use labels::{HorizonReturn, Label, LabelSeries, TripleBarrier};
 use market_data::{CandleSeries, Timeframe, Timestamp};
@@ -237,6 +238,26 @@ fn the_dates_are_those_asked_for() {
     let error = WalkForward::default().plan(forever).unwrap_err().to_string();
     assert!(error.contains("longer steps"), "{error}");
     assert!(toml::from_str::<Splitter>("split = 'last-days'\nembargo_minutes = 5").is_err());
+}
+
+#[test]
+fn a_flat_setting_is_the_splitter_chosen() {
+    let range = TimeRange::covering([&hourly(12)]).unwrap();
+    for (setting, splitter) in [
+        ("", "split = 'last-share'\nshare = 0.2"),
+        ("share = 0.5", "split = 'last-share'\nshare = 0.5"),
+        ("split = 'last-days'\nvalidation_days = 3\nshare = 0.9", "split = 'last-days'\nvalidation_days = 3"),
+        (
+            "split = 'holdout'\ntrain_end = '2024-01-05'\ntest_end = '2024-01-07'",
+            "split = 'holdout'\ntrain_end = '2024-01-05'\ntest_end = '2024-01-07'",
+        ),
+    ] {
+        let setting: SplitSetting = toml::from_str(setting).unwrap();
+        assert_eq!(vec![setting.plan(range).unwrap()], toml_splitter(splitter).plan(range).unwrap());
+    }
+    let without_end: SplitSetting = toml::from_str("split = 'holdout'").unwrap();
+    assert!(without_end.plan(range).unwrap_err().to_string().contains("train_end"));
+    assert!(toml::from_str::<SplitSetting>("split = 'walk-forward'").is_err());
 }
 
 fn toml_splitter(text: &str) -> Splitter {
