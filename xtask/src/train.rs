@@ -6,9 +6,11 @@
 mod build;
 mod data;
 mod identifier;
+mod labels;
 mod record;
 mod report;
 mod summary;
+mod thresholds;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -25,7 +27,8 @@ use crate::workspace::Workspace;
 use report::Report;
 
 /// In the order in which they run. `record` comes last: it writes down what the others found.
-const STAGES: &[Stage] = &[build::STAGE, data::STAGE, summary::STAGE, record::STAGE];
+const STAGES: &[Stage] =
+    &[build::STAGE, data::STAGE, summary::STAGE, thresholds::STAGE, labels::STAGE, record::STAGE];
 
 /// A step of the main job.
 struct Stage {
@@ -61,7 +64,20 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "data")]
     policy: Option<String>,
 
-    /// Set one configuration value of the programs; repeatable
+    /// How the candles are labelled
+    #[arg(long, value_enum, default_value_t)]
+    labeler: thresholds::LabelerName,
+
+    /// How far ahead labels look, in candles [default: that of config/optimize-labels.toml, or 12]
+    #[arg(long, value_name = "N")]
+    horizon: Option<u32>,
+
+    /// Shares of sell, hold and buy to find thresholds for [default: that of config/optimize-labels.toml, or
+    /// 0.33,0.34,0.33]
+    #[arg(long, value_name = "SHARES")]
+    target: Option<String>,
+
+    /// Set one configuration value of `data-loader`; repeatable
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
@@ -115,6 +131,9 @@ struct Run {
     /// The programs that were built, by name.
     programs: BTreeMap<&'static str, PathBuf>,
     data: Option<Data>,
+    labels: thresholds::Labels,
+    /// Where the record of this run goes, relative to the root of the clone; made when first needed.
+    directory: Option<PathBuf>,
     /// What has run so far, for the record.
     stages: Vec<Finished>,
 }
@@ -141,6 +160,8 @@ pub(crate) fn train(workspace: &Workspace, arguments: Arguments) -> Result<Verdi
         started: std::time::SystemTime::now(),
         programs: BTreeMap::new(),
         data: None,
+        labels: thresholds::Labels::default(),
+        directory: None,
         stages: Vec::new(),
     };
     for stage in STAGES {
