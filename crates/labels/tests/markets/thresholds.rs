@@ -263,7 +263,7 @@ fn scaled(labeler: &Labeler, factor: f64) -> Labeler {
     let mut labeler = *labeler;
     match &mut labeler {
         Labeler::HorizonReturn(HorizonReturn { threshold: Threshold::Fixed(fixed), .. }) => {
-            fixed.value *= factor
+            fixed.value *= factor;
         }
         Labeler::HorizonReturn(HorizonReturn { threshold: Threshold::Adaptive(adaptive), .. }) => {
             adaptive.multiplier *= factor;
