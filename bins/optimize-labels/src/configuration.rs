@@ -27,7 +27,7 @@ pub(crate) struct Configuration {
     pub(crate) max_symbols: Option<u32>,
     /// Whose shares count.
     pub(crate) objective: Objective,
-    /// Thresholds of a horizon return.
+    /// One threshold for both sides, or one for each.
     pub(crate) symmetry: Symmetry,
     /// How far a pooled share may be from its target.
     pub(crate) tolerance: f64,
@@ -208,8 +208,14 @@ impl Configuration {
 
     /// What is sought for `labeler`.
     pub(crate) fn goal(&self, labeler: &Labeler) -> Goal {
-        // Of the three a horizon return alone has a threshold for each side.
-        let has_two = matches!(labeler, Labeler::HorizonReturn(_));
+        let has_two = match labeler {
+            Labeler::HorizonReturn(_) => true,
+            // Its distances depend on each other, and are sought in turns only where each is a quantile.
+            Labeler::TripleBarrier(barrier) => {
+                barrier.ambiguous != Ambiguous::NoLabel && self.objective == Objective::Pooled
+            }
+            Labeler::TrendScanning(_) => false,
+        };
         Goal {
             target: self.target,
             symmetry: if has_two { self.symmetry } else { Symmetry::Symmetric },

@@ -127,7 +127,11 @@ fn distribution(body: &mut String, top: f64, tried: &Tried) {
         let middle = from + (bin as f64 + 0.5) * (to - from) / counts.len() as f64;
         let height = *count as f64 / tallest as f64 * PLOT_HEIGHT;
         let left = PLOT.0 + bin as f64 * width;
-        rectangle(body, [left, base - height, (width - 0.6).max(0.4), height], colour(middle, &thresholds));
+        rectangle(
+            body,
+            [left, base - height, (width - 0.6).max(0.4), height],
+            colour(middle, *from < 0.0, &thresholds),
+        );
     }
     line(body, [PLOT.0, base, PLOT.0 + PLOT.1, base], "");
     for value in [*from, (from + to) / 2.0, *to] {
@@ -157,7 +161,10 @@ fn thresholds(labeler: &Labeler) -> (&'static str, Vec<f64>) {
             ),
         },
         Labeler::TripleBarrier(labeler) => {
-            ("furthest way from the entry before the time limit", vec![labeler.take_profit])
+            let mut both = vec![labeler.stop_loss, labeler.take_profit];
+            both.sort_unstable_by(f64::total_cmp);
+            both.dedup();
+            ("furthest way from the entry before the time limit; dashed: stop and take-profit", both)
         }
         Labeler::TrendScanning(labeler) => {
             ("t-value of the strongest trend", vec![-labeler.t_threshold, labeler.t_threshold])
@@ -165,11 +172,12 @@ fn thresholds(labeler: &Labeler) -> (&'static str, Vec<f64>) {
     }
 }
 
-fn colour(value: f64, thresholds: &[f64]) -> &'static str {
-    match thresholds {
-        [sell, _] if value < *sell => COLOURS[0],
-        [_, buy] if value > *buy => COLOURS[2],
-        [distance] if value > *distance => TOUCHED,
+fn colour(value: f64, has_sides: bool, thresholds: &[f64]) -> &'static str {
+    match (has_sides, thresholds) {
+        (true, [sell, _]) if value < *sell => COLOURS[0],
+        (true, [_, buy]) if value > *buy => COLOURS[2],
+        // Beyond the nearer of two barriers it depends on the way that the price took.
+        (false, [nearest, ..]) if value > *nearest => TOUCHED,
         _ => COLOURS[1],
     }
 }
@@ -240,8 +248,8 @@ mod tests {
 
     #[test]
     fn colours_follow_the_thresholds() {
-        assert_eq!([-2.0, 0.0, 2.0].map(|value| colour(value, &[-1.0, 1.0])), COLOURS);
-        assert_eq!([0.5, 1.5].map(|value| colour(value, &[1.0])), [COLOURS[1], TOUCHED]);
-        assert_eq!(colour(5.0, &[]), COLOURS[1]);
+        assert_eq!([-2.0, 0.0, 2.0].map(|value| colour(value, true, &[-1.0, 1.0])), COLOURS);
+        assert_eq!([0.5, 1.5].map(|value| colour(value, false, &[1.0, 1.2])), [COLOURS[1], TOUCHED]);
+        assert_eq!(colour(5.0, true, &[]), COLOURS[1]);
     }
 }

@@ -77,7 +77,7 @@ struct Search {
     #[arg(long, value_parser = configuration::word::<Objective>, value_name = "OBJECTIVE")]
     objective: Option<Objective>,
 
-    /// Thresholds of a horizon return: asymmetric (one for each side) or symmetric
+    /// Thresholds of a horizon return and distances of barriers: asymmetric (one for each side) or symmetric
     #[arg(long, value_parser = configuration::word::<Symmetry>, value_name = "SYMMETRY")]
     symmetry: Option<Symmetry>,
 

@@ -76,8 +76,14 @@ fn thresholds_of_a_synthetic_market_meet_the_target() {
         assert!(deviations.map(|one| one["deviation"].as_f64().unwrap()).all(|one| one <= worst));
         assert!(labeler["sweep"].as_array().unwrap().len() > 10, "{labeler}");
     }
-    // All three shares of a horizon return, which has a threshold for each side.
-    assert!(labelers[0]["pooled"]["deviation"].as_f64().unwrap() < 1e-3);
+    // All three shares of a horizon return and of barriers, which have a threshold for each side.
+    for labeler in &labelers[..2] {
+        assert!(labeler["pooled"]["deviation"].as_f64().unwrap() < 1e-3, "{labeler}");
+    }
+    let (code, document_of_one) =
+        json(directory, &["--data", "store", "--symmetry", "symmetric", "--out", "one.json"]);
+    let one = &document_of_one["labelers"][1]["labeler"];
+    assert_eq!((code, &one["take_profit"]), (0, &one["stop_loss"]));
     assert_eq!(document["program"], "optimize-labels");
     assert_eq!(document["searched"].as_array().unwrap().len(), 1);
     let written = std::fs::read_to_string(directory.join("threshold_sweep_results.json")).unwrap();
@@ -154,7 +160,10 @@ fn what_cannot_be_met_is_a_finding() {
     let (code, document) = json(directory, &["--data", "*.csv", "--target", "1,0,0"]);
     assert_eq!(code, 1, "{document}");
     for labeler in document["labelers"].as_array().unwrap() {
-        assert!(labeler["reached"] == false && labeler["problem"].is_string(), "{labeler}");
+        // With a stop next to the entry nearly every candle is a Sell; nothing else can be told of returns.
+        if labeler["name"] != "triple-barrier" {
+            assert!(labeler["reached"] == false && labeler["problem"].is_string(), "{labeler}");
+        }
     }
     // Exactly reachable by one threshold far out.
     let (code, document) = json(directory, &["--data", "*.csv", "--target", "0,1,0"]);

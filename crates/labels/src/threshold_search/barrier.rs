@@ -1,5 +1,6 @@
 //! The distance of barriers.
 
+use super::barrier_pair::search_pair;
 use super::critical::CriticalValues;
 use super::quantile::both_sides;
 use super::report::ThresholdReport;
@@ -15,12 +16,14 @@ const WIDEST_FRACTION: f64 = 1.0 - 1e-9;
 /// A halving per bit of a float's precision, and some.
 const BISECTIONS: usize = 60;
 
-/// The distance of both barriers, in the unit of `labeler`, at which the share of Hold meets `goal`; how the rest
-/// divides into Sell and Buy is the market's.
+/// The distance of the barriers, in the unit of `labeler`, that meets `goal`: one for both, at which the share of
+/// Hold is the one wanted and the market divides the rest, or under [`Symmetry::Asymmetric`] one for each.
 ///
 /// A candle is a Hold when the furthest that a high or low of its window is from the entry stays short of the
 /// barriers, so the distance is a quantile of that ([`CriticalValues`]): one sort, exact to one candle. Under
 /// [`Objective::Worst`] the share of Hold alone is looked at.
+///
+/// Of two distances each is a quantile too, for the place of the other; they are put in turns until they rest.
 ///
 /// With [`Ambiguous::NoLabel`] a candle may lose its label as the barriers move, so the quantile is only where a
 /// bisection begins; then each step labels all candles.
@@ -28,8 +31,8 @@ const BISECTIONS: usize = 60;
 /// Of `labeler` all is kept but the two distances.
 ///
 /// # Errors
-/// [`LabelError::InvalidConfiguration`], also for [`Symmetry::Asymmetric`] and for [`OnTimeout::Sign`], which
-/// leaves no Hold to aim at; [`LabelError::NothingToSearch`]; [`LabelError::TargetUnreachable`] where no distance
+/// [`LabelError::InvalidConfiguration`], also for [`OnTimeout::Sign`], which leaves no Hold to aim at, and for
+/// [`Symmetry::Asymmetric`] together with [`Ambiguous::NoLabel`] or [`Objective::Worst`]; [`LabelError::NothingToSearch`]; [`LabelError::TargetUnreachable`] where no distance
 /// comes within the tolerance.
 pub fn search_barrier_distance(
     labeler: &TripleBarrier,
@@ -37,8 +40,10 @@ pub fn search_barrier_distance(
     goal: &Goal,
 ) -> Result<ThresholdReport, LabelError> {
     goal.validate()?;
-    let remedy = "give `symmetric`: one distance is sought for both barriers";
-    require(goal.symmetry == Symmetry::Symmetric, "symmetry", "asymmetric", remedy)?;
+    let pair = goal.symmetry == Symmetry::Asymmetric;
+    let sound = labeler.ambiguous != Ambiguous::NoLabel && goal.objective == Objective::Pooled;
+    let remedy = "give `symmetric`: with `no-label` or `worst` one distance is sought for both barriers";
+    require(!pair || sound, "symmetry", "asymmetric", remedy)?;
     let remedy = "give `hold`: with `sign` a time-out is no Hold, whose share is sought";
     require(labeler.on_timeout == OnTimeout::Hold, "on_timeout", "sign", remedy)?;
     let values = CriticalValues::of(&Labeler::TripleBarrier(*labeler), candles)?;
@@ -47,6 +52,10 @@ pub fn search_barrier_distance(
         BarrierUnit::Atr { .. } => f64::MAX,
     };
     let mut distance = both_sides(&values, goal)?.clamp(f64::MIN_POSITIVE, widest);
+    if pair {
+        let found = search_pair(labeler, candles, goal, distance, widest)?;
+        return ThresholdReport::measure(Labeler::TripleBarrier(found), goal.target, candles);
+    }
     if labeler.ambiguous == Ambiguous::NoLabel && goal.objective == Objective::Pooled {
         distance = bisect(labeler, candles, goal, distance, widest);
     }

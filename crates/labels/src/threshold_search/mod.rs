@@ -10,6 +10,7 @@
 //! [`search_threshold`] takes any of them. [`sweep`] gives the classes under many thresholds at once.
 
 mod barrier;
+mod barrier_pair;
 mod critical;
 mod horizon;
 mod quantile;
@@ -38,7 +39,7 @@ pub enum Symmetry {
     /// the market's.
     #[default]
     Symmetric,
-    /// A threshold for each side, so that all three shares are those wanted. Only a horizon return has two.
+    /// A threshold for each side, so that all three shares are those wanted. Trend scanning has one only.
     Asymmetric,
 }
 

@@ -46,7 +46,7 @@ pub(super) fn one_side(values: &CriticalValues, class: Label, goal: &Goal) -> Re
     }
 }
 
-fn count(share: f64, labels: usize) -> usize {
+pub(super) fn count(share: f64, labels: usize) -> usize {
     ((share * labels as f64).round() as usize).min(labels)
 }
 
@@ -63,7 +63,7 @@ fn between(lower: f64, upper: f64) -> f64 {
 
 /// The number of 0 or more that `beyond` of `labels` critical values exceed, or the nearest number of them;
 /// labels that are not among `critical` never do.
-fn separate(
+pub(super) fn separate(
     mut critical: Vec<f64>,
     labels: usize,
     beyond: usize,

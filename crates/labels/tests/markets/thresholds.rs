@@ -209,6 +209,44 @@ fn barriers_and_trends_are_quantiles_too() {
     }
 }
 
+/// A distance for each barrier meets all three shares, also where the target leans to one side.
+#[test]
+fn a_distance_for_each_barrier_meets_all_three_shares() {
+    for model in MODELS {
+        let market = market(model, 2_000);
+        let plan = everything(&market.series);
+        let candles = training(&plan, &market.series);
+        for target in [[0.33, 0.34, 0.33], [0.2, 0.5, 0.3], [0.45, 0.2, 0.35], [0.1, 0.8, 0.1]] {
+            for (unit, ambiguous) in [
+                (BarrierUnit::Fraction, Ambiguous::PessimisticShort),
+                (BarrierUnit::Atr { period: 14 }, Ambiguous::PessimisticLong),
+            ] {
+                let labeler = TripleBarrier { time_limit: 12, unit, ambiguous, ..Default::default() };
+                let goal = Goal { symmetry: Symmetry::Asymmetric, ..within(target, 0.01) };
+                let report = search_barrier_distance(&labeler, &candles, &goal).unwrap();
+                let labels: usize = report.pooled.counts.iter().sum();
+                let off = report.pooled.deviation;
+                assert!(off <= 3.0 / labels as f64, "{model} {target:?} {off} {}", report.to_toml());
+            }
+        }
+    }
+    let market = market("gbm", 500);
+    let plan = everything(&market.series);
+    let candles = training(&plan, &market.series);
+    let goal = Goal { symmetry: Symmetry::Asymmetric, ..within([0.3, 0.4, 0.3], 0.01) };
+    let careful = TripleBarrier { ambiguous: Ambiguous::NoLabel, ..Default::default() };
+    for (labeler, goal) in
+        [(careful, goal), (TripleBarrier::default(), Goal { objective: Objective::Worst, ..goal })]
+    {
+        let error = search_barrier_distance(&labeler, &candles, &goal).unwrap_err().to_string();
+        assert!(error.contains("symmetric"), "{error}");
+    }
+    let only_sells = Goal { target: [1.0, 0.0, 0.0], ..goal };
+    // A stop next to the entry makes nearly every candle a Sell, and the report says how nearly.
+    let report = search_barrier_distance(&TripleBarrier::default(), &candles, &only_sells).unwrap();
+    assert!((0.99..1.0).contains(&report.pooled.shares[0]), "{}", report.to_toml());
+}
+
 /// Half and twice the volatility under one fixed threshold: pooled, both series are far off; the fairest
 /// threshold leaves the worst of them nearer, and no other threshold does better.
 #[test]
