@@ -7,9 +7,11 @@ mod build;
 mod data;
 mod features;
 mod identifier;
+mod labels;
 mod record;
 mod report;
 mod summary;
+mod thresholds;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -26,7 +28,15 @@ use crate::workspace::Workspace;
 use report::Report;
 
 /// In the order in which they run. `record` comes last: it writes down what the others found.
-const STAGES: &[Stage] = &[build::STAGE, data::STAGE, summary::STAGE, features::STAGE, record::STAGE];
+const STAGES: &[Stage] = &[
+    build::STAGE,
+    data::STAGE,
+    summary::STAGE,
+    features::STAGE,
+    thresholds::STAGE,
+    labels::STAGE,
+    record::STAGE,
+];
 
 /// A step of the main job.
 struct Stage {
@@ -62,7 +72,20 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "data")]
     policy: Option<String>,
 
-    /// Set one configuration value of the programs (import.…, features.…, audit.…); repeatable
+    /// How the candles are labelled
+    #[arg(long, value_enum, default_value_t)]
+    labeler: thresholds::LabelerName,
+
+    /// How far ahead labels look, in candles [default: that of config/optimize-labels.toml, or 12]
+    #[arg(long, value_name = "N")]
+    horizon: Option<u32>,
+
+    /// Shares of sell, hold and buy to find thresholds for [default: that of config/optimize-labels.toml, or
+    /// 0.33,0.34,0.33]
+    #[arg(long, value_name = "SHARES")]
+    target: Option<String>,
+
+    /// Set one configuration value of the programs (import.…, features.…, audit.…, split.…); repeatable
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
@@ -118,6 +141,9 @@ struct Run {
     data: Option<Data>,
     /// What the features stage reports.
     features: Option<serde_json::Value>,
+    labels: thresholds::Labels,
+    /// Where the record of this run goes, relative to the root of the clone; made when first needed.
+    directory: Option<PathBuf>,
     /// What has run so far, for the record.
     stages: Vec<Finished>,
 }
@@ -145,6 +171,8 @@ pub(crate) fn train(workspace: &Workspace, arguments: Arguments) -> Result<Verdi
         programs: BTreeMap::new(),
         data: None,
         features: None,
+        labels: thresholds::Labels::default(),
+        directory: None,
         stages: Vec::new(),
     };
     run.arguments.check_settings()?;
@@ -186,6 +214,21 @@ impl Run {
 const SECTIONS: &[(&str, &[&str])] = &[
     ("data-loader", &["store", "on_conflict", "import", "generate"]),
     ("feature-builder", &["features", "audit"]),
+    (
+        "optimize-labels",
+        &[
+            "target",
+            "horizon",
+            "objective",
+            "symmetry",
+            "tolerance",
+            "split",
+            "horizon_return",
+            "triple_barrier",
+            "trend_scanning",
+        ],
+    ),
+    ("label-candles", &["split"]),
 ];
 
 impl Arguments {

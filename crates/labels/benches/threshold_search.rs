@@ -8,7 +8,9 @@ mod machine;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use labels::splits::{SplitPlan, TimeRange};
-use labels::threshold_search::{Symmetry, search_barrier_distance, search_horizon_threshold};
+use labels::threshold_search::{
+    CriticalValues, Goal, ThresholdPair, search_barrier_distance, search_horizon_threshold, sweep,
+};
 use labels::{AdaptiveThreshold, HorizonReturn, Labeler, Threshold, TrendScanning, TripleBarrier};
 use market_data::Timestamp;
 use market_data::synthetic::{MarketShape, SyntheticMarket, SyntheticModel};
@@ -46,16 +48,35 @@ fn search(bencher: Bencher, candles: usize, labeler: &HorizonReturn) {
     let training: Vec<_> = market.series.iter().map(|series| plan.train_candles(series)).collect();
     bencher
         .counter(ItemsCount::new(candles * training.len()))
-        .bench(|| search_horizon_threshold(black_box(labeler), &training, TARGET, Symmetry::Symmetric));
+        .bench(|| search_horizon_threshold(black_box(labeler), &training, &Goal::pooled(TARGET)));
 }
 
-#[divan::bench(sample_count = 5, args = [25_000])]
-fn barrier_bisection(bencher: Bencher, candles: usize) {
+#[divan::bench(sample_count = 5, args = [25_000, 250_000])]
+fn barrier_quantile(bencher: Bencher, candles: usize) {
     let (market, plan) = (market(candles), plan());
     let training: Vec<_> = market.series.iter().map(|series| plan.train_candles(series)).collect();
-    bencher
-        .counter(ItemsCount::new(candles * training.len()))
-        .bench(|| search_barrier_distance(black_box(&TripleBarrier::default()), &training, TARGET, 1e-3));
+    bencher.counter(ItemsCount::new(candles * training.len())).bench(|| {
+        search_barrier_distance(black_box(&TripleBarrier::default()), &training, &Goal::pooled(TARGET))
+    });
+}
+
+/// The figure of the issue: the classes of three million candles (four symbols of 750,000) under 1,000 pairs of
+/// thresholds, from candles to shares; and the exact threshold for the target beside it.
+#[divan::bench(sample_count = 5)]
+fn sweep_1000_pairs_of_3_million_candles(bencher: Bencher) {
+    let (market, plan) = (market(750_000), plan());
+    let training: Vec<_> = market.series.iter().map(|series| plan.train_candles(series)).collect();
+    let labeler =
+        HorizonReturn { threshold: Threshold::Adaptive(AdaptiveThreshold::default()), ..Default::default() };
+    let at = |step: i32| 0.05 * f64::from(step);
+    let pairs: Vec<ThresholdPair> =
+        (0..1_000).map(|pair| ThresholdPair { sell: at(pair / 40), buy: at(pair % 40) }).collect();
+    bencher.counter(ItemsCount::new(4 * 750_000_usize)).bench(|| {
+        let values = CriticalValues::of(&Labeler::HorizonReturn(black_box(labeler)), &training)?;
+        let rows = sweep(&values, &pairs, TARGET)?;
+        let found = search_horizon_threshold(&labeler, &training, &Goal::pooled(TARGET))?;
+        Ok::<_, labels::LabelError>((rows, found))
+    });
 }
 
 const LABELERS: [&str; 3] = ["horizon-return", "triple-barrier", "trend-scanning"];

@@ -33,6 +33,13 @@ pub enum LabelError {
         reason: String,
     },
 
+    /// A table is not one of labels.
+    #[error("column `{column}` is absent or holds what it must not; give a table that `label-candles` wrote")]
+    NoLabelTable {
+        /// Name of the column.
+        column: String,
+    },
+
     /// There is nothing from which a threshold could be found.
     #[error(
         "no candle of the {series} series given has a label inside the training time; give longer series, a shorter horizon or a later end of training"

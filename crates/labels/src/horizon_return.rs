@@ -201,7 +201,7 @@ impl HorizonReturn {
     pub fn label(&self, series: &CandleSeries) -> Result<LabelSeries, LabelError> {
         self.validate()?;
         let rows = self.rows(series);
-        LabelSeries::collect(series, |index, run| {
+        LabelSeries::collect(series, self.horizon, |index, run| {
             let (forward_return, scale, known_at) = rows.get(index, run)?;
             Ok(Found { label: self.threshold.at(scale).classify(forward_return), known_at, forward_return })
         })

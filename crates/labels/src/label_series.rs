@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use market_data::{CandleSeries, SeriesKey, Timestamp};
+use serde::Serialize;
 
 use crate::error::LabelError;
 use crate::label::Label;
@@ -18,10 +19,12 @@ pub enum Absence {
     EndOfSeries,
     /// Both barriers were touched in one candle, and the rule says that nothing can be known then.
     Ambiguous,
+    /// The average true range in which barriers are measured is zero: the price has not moved yet.
+    NoRange,
 }
 
 /// How many candles have no label, by reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct AbsenceCounts {
     /// See [`Absence::WarmUp`].
     pub warm_up: usize,
@@ -31,6 +34,8 @@ pub struct AbsenceCounts {
     pub end_of_series: usize,
     /// See [`Absence::Ambiguous`].
     pub ambiguous: usize,
+    /// See [`Absence::NoRange`].
+    pub no_range: usize,
 }
 
 /// What is known about one labelled candle.
@@ -40,6 +45,9 @@ pub struct LabelRow {
     pub label: Label,
     /// Index of the candle at whose **close** the label became known; always later than its own.
     pub known_at_index: u32,
+    /// Index of the last candle of the label's window: the latest at whose close it could have become known,
+    /// whatever the price did. The same distance from every candle; at least `known_at_index`.
+    pub window_end_index: u32,
     /// Average uniqueness, in `(0, 1]`; see [`LabelSeries`].
     pub uniqueness: f64,
     /// Realised log return from the close of the candle to where the label ended.
@@ -60,11 +68,17 @@ pub(crate) struct Found {
 /// Its uniqueness is the average over the span of `1 / c_t`, where `c_t` is the number of labels whose
 /// span holds candle *t* (López de Prado, *Advances in Financial Machine Learning*, 2018, ch. 4.3–4.4).
 ///
+/// Its **window** goes on to `window_end_index(i)`, the latest candle at which it could have become known: a
+/// barrier may be touched early, but how early is part of the outcome. Splits therefore go by the window,
+/// and uniqueness by the span.
+///
 /// A window never reaches across a gap or past the end of the series; where it would, there is no label.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelSeries {
     key: SeriesKey,
     open_time: Vec<Timestamp>,
+    /// How many candles after its own a label's window has.
+    window: usize,
     outcome: Vec<Result<Label, Absence>>,
     known_at: Vec<u32>,
     uniqueness: Vec<f64>,
@@ -73,8 +87,10 @@ pub struct LabelSeries {
 
 impl LabelSeries {
     /// Asks `find(i, run)` for the label of every candle; `run` are the consecutive candles around it.
+    /// `window` is how many candles after its own a label may look at, and needs.
     pub(crate) fn collect(
         series: &CandleSeries,
+        window: u32,
         mut find: impl FnMut(usize, &Range<usize>) -> Result<Found, Absence>,
     ) -> Result<Self, LabelError> {
         let len = series.len();
@@ -97,6 +113,7 @@ impl LabelSeries {
         Ok(Self {
             key: series.key().clone(),
             open_time: series.columns().open_time.clone(),
+            window: window as usize,
             outcome,
             known_at,
             uniqueness,
@@ -134,6 +151,8 @@ impl LabelSeries {
         Some(LabelRow {
             label: self.label(index)?,
             known_at_index: self.known_at[index],
+            // It fits: the window lies inside the series, whose indices do.
+            window_end_index: u32::try_from(index + self.window).unwrap_or(u32::MAX),
             uniqueness: self.uniqueness[index],
             forward_return: self.forward_return[index],
         })
@@ -157,6 +176,15 @@ impl LabelSeries {
         Some(self.open_time[index]..self.key.timeframe.close_of(last))
     }
 
+    /// The time that the label of candle `index` may use, from the candle's open to the close of the last
+    /// candle of its window; `None` where there is no label. It holds [`LabelSeries::span`] and does not
+    /// depend on what the price did.
+    pub fn window(&self, index: usize) -> Option<Range<Timestamp>> {
+        self.label(index)?;
+        let last = *self.open_time.get(index + self.window)?;
+        Some(self.open_time[index]..self.key.timeframe.close_of(last))
+    }
+
     /// Number of labels per class, in class order.
     pub fn class_counts(&self) -> [usize; 3] {
         let mut counts = [0; 3];
@@ -175,6 +203,7 @@ impl LabelSeries {
                 Absence::Gap => counts.gap += 1,
                 Absence::EndOfSeries => counts.end_of_series += 1,
                 Absence::Ambiguous => counts.ambiguous += 1,
+                Absence::NoRange => counts.no_range += 1,
             }
         }
         counts

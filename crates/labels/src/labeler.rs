@@ -57,6 +57,16 @@ impl Labeler {
         }
     }
 
+    /// How many candles after its own the window of a label has: `horizon`, `time_limit`, or
+    /// `maximum_window - 1`. Nothing later is looked at, and where they are not all there, there is no label.
+    pub const fn window(&self) -> u32 {
+        match self {
+            Self::HorizonReturn(labeler) => labeler.horizon,
+            Self::TripleBarrier(labeler) => labeler.time_limit,
+            Self::TrendScanning(labeler) => labeler.maximum_window.saturating_sub(1),
+        }
+    }
+
     /// The label of every candle.
     ///
     /// # Errors

@@ -9,8 +9,10 @@
 //! - A threshold or volatility used for candle *i* is known at the close of candle *i*.
 //! - No label reaches across a gap or past the end of a series: there it is absent, and the reason
 //!   ([`Absence`]) is counted.
-//! - No training label's span overlaps a test interval or its embargo, and what is fitted can be given only
-//!   a [`splits::TrainView`] or [`splits::TrainCandles`], which only [`splits`] makes.
+//! - No training label's window overlaps a test interval or its embargo, whether the label needed the whole
+//!   window or not: what is admitted does not depend on the outcome.
+//! - What is fitted can be given only a [`splits::TrainView`] or [`splits::TrainCandles`], which only
+//!   [`splits`] makes.
 //! - The class order is `[Sell, Hold, Buy]` everywhere.
 //!
 //! It never sees a feature, a model, an order or a fee, draws no random number, reads no file and no
@@ -36,6 +38,7 @@ mod error;
 mod horizon_return;
 mod label;
 mod label_series;
+mod label_table;
 mod labeler;
 pub mod splits;
 pub mod threshold_search;
@@ -47,6 +50,7 @@ pub use error::LabelError;
 pub use horizon_return::{AdaptiveThreshold, FixedThreshold, HorizonReturn, Threshold, Thresholds};
 pub use label::Label;
 pub use label_series::{Absence, AbsenceCounts, LabelRow, LabelSeries, class_shares};
+pub use label_table::LabelTable;
 pub use labeler::Labeler;
 pub use trend_scanning::TrendScanning;
 pub use triple_barrier::{Ambiguous, BarrierUnit, OnTimeout, TripleBarrier};

@@ -68,7 +68,7 @@ impl TrendScanning {
     pub fn label(&self, series: &CandleSeries) -> Result<LabelSeries, LabelError> {
         self.validate()?;
         let log_close: Vec<f64> = series.columns().close.iter().map(|close| close.ln()).collect();
-        LabelSeries::collect(series, |index, run| {
+        LabelSeries::collect(series, self.maximum_window - 1, |index, run| {
             let last = look_ahead(index, self.maximum_window as usize - 1, run, log_close.len())?;
             let (t_value, forward_return) = self.strongest_trend(&log_close[index..=last]);
             let label = if t_value.abs() >= self.t_threshold { Label::of_sign(t_value) } else { Label::Hold };
@@ -77,7 +77,7 @@ impl TrendScanning {
     }
 
     /// The largest `|t|` among the windows that start `values`, and the return over that window.
-    fn strongest_trend(&self, values: &[f64]) -> (f64, f64) {
+    pub(crate) fn strongest_trend(&self, values: &[f64]) -> (f64, f64) {
         let origin = values.first().copied().unwrap_or(0.0);
         let mut regression = Regression::default();
         let mut best = (0.0_f64, 0.0);

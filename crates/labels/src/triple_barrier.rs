@@ -52,7 +52,8 @@ pub enum BarrierUnit {
     /// A fraction of the close: 0.01 is one percent.
     Fraction,
     /// Multiples of Wilder's average true range, known at the close of the candle. Candles before its
-    /// first value, at the start and after a gap, have no label.
+    /// first value, at the start and after a gap, have no label, nor have those where it is zero because the
+    /// price has not moved yet.
     Atr {
         /// Wilder's period in candles; at least 1.
         period: u32,
@@ -104,6 +105,19 @@ pub(crate) struct BarrierRows<'a> {
     average_true_range: Option<Vec<f64>>,
 }
 
+impl BarrierRows<'_> {
+    /// What a distance of 1 is at a candle, in quote currency.
+    pub(crate) fn unit(&self, index: usize) -> Result<f64, Absence> {
+        match &self.average_true_range {
+            None => Ok(self.columns.close[index]),
+            Some(range) if range[index].is_nan() => Err(Absence::WarmUp),
+            // Both barriers would stand at the entry, and an unchanged price would touch them.
+            Some(range) if range[index] <= 0.0 => Err(Absence::NoRange),
+            Some(range) => Ok(range[index]),
+        }
+    }
+}
+
 /// The first touch, or that there was none.
 enum Touch {
     Upper(f64),
@@ -142,7 +156,7 @@ impl TripleBarrier {
     pub fn label(&self, series: &CandleSeries) -> Result<LabelSeries, LabelError> {
         self.validate()?;
         let rows = self.rows(series);
-        LabelSeries::collect(series, |index, run| self.find(&rows, index, run))
+        LabelSeries::collect(series, self.time_limit, |index, run| self.find(&rows, index, run))
     }
 
     pub(crate) fn rows<'a>(&self, series: &'a CandleSeries) -> BarrierRows<'a> {
@@ -162,11 +176,7 @@ impl TripleBarrier {
     ) -> Result<Found, Absence> {
         let columns = rows.columns;
         let entry = columns.close[index];
-        let unit = match &rows.average_true_range {
-            None => entry,
-            Some(range) if range[index].is_nan() => return Err(Absence::WarmUp),
-            Some(range) => range[index],
-        };
+        let unit = rows.unit(index)?;
         let (upper, lower) = (entry + self.take_profit * unit, entry - self.stop_loss * unit);
         let end = index.saturating_add(self.time_limit as usize).saturating_add(1);
         // The whole window must be there, also for a barrier that was touched before it ends: else time-outs

@@ -220,6 +220,8 @@ mod tests {
             "live: sim exchange supervised axum tokio",
             "bins/command-line: clap figment",
             "bins/data-loader: market-data exchange command-line tokio",
+            "bins/optimize-labels: market-data labels command-line",
+            "bins/label-candles: market-data labels command-line dev:tempfile",
             "xtask: clap serde_json",
             "end-to-end: live sim market-data dev:data-loader",
         ];

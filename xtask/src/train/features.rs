@@ -55,6 +55,23 @@ fn run(run: &mut Run) -> Result<Verdict> {
     Ok(verdict.max(audit_verdict))
 }
 
+/// What the record says of features; the whole lies beside it.
+pub(super) fn record(run: &Run) -> Value {
+    let Some(features) = &run.features else { return Value::Null };
+    let empty = Vec::new();
+    let of = |part: &str| features[part]["series"].as_array().unwrap_or(&empty);
+    let built = of("built").iter().map(|one| {
+        serde_json::json!({
+            "series": one["series"], "candles": one["candles"], "rows": one["rows"], "masked": one["masked"],
+            "columns": one["columns"], "feature_hash": one["feature_hash"],
+        })
+    });
+    let findings: usize = of("audit").iter().map(|one| one["findings"].as_array().map_or(0, Vec::len)).sum();
+    serde_json::json!({
+        "series": built.collect::<Vec<_>>(), "audited": of("audit").len(), "findings": findings,
+    })
+}
+
 /// The candle series of this run as `feature-builder --series` takes them, each once.
 fn names(report: &Report) -> Vec<String> {
     let stored = report.files.iter().filter(|file| file.status.verdict() == Verdict::Fine);

@@ -9,20 +9,38 @@ use serde_json::json;
 
 use super::identifier::{identifier, iso};
 use super::report::Status;
-use super::{Run, Stage, print};
+use super::{Run, Stage, labels, print};
 use crate::verdict::Verdict;
 
 pub(super) const STAGE: Stage = Stage { name: "record", run };
 
 fn run(run: &mut Run) -> Result<Verdict> {
-    let id = run_identifier(run)?;
-    let runs = run.workspace.root.join("artifacts/runs");
-    let directory = fresh_directory(&runs, &id)?;
+    let relative = run.directory()?;
+    let directory = run.workspace.root.join(&relative);
     write(&directory.join("data-quality.json"), &run.data()?.document)?;
+    if let Some(features) = &run.features {
+        write(&directory.join("features.json"), features)?;
+    }
     let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
     write(&directory.join("summary.json"), &summary(run, &name)?)?;
-    print(&format!("run: artifacts/runs/{name}\n"))?;
+    print(&format!("run: {}\n", relative.display()))?;
     Ok(Verdict::Fine)
+}
+
+impl Run {
+    /// Where this run leaves what it makes, relative to the root of the clone. It exists; without a summary in it
+    /// the run has not ended.
+    pub(super) fn directory(&mut self) -> Result<PathBuf> {
+        if let Some(directory) = &self.directory {
+            return Ok(directory.clone());
+        }
+        let id = run_identifier(self)?;
+        let runs = Path::new("artifacts/runs");
+        let made = fresh_directory(&self.workspace.root.join(runs), &id)?;
+        let directory = runs.join(made.file_name().unwrap_or_default());
+        self.directory = Some(directory.clone());
+        Ok(directory)
+    }
 }
 
 /// Runs with the same arguments on the same candles end alike.
@@ -76,7 +94,7 @@ fn summary(run: &Run, id: &str) -> Result<serde_json::Value> {
         "set": arguments.set.iter().map(|text| text.split('=').next()).collect::<Vec<_>>(),
         "store": run.store,
         "stages": run.stages,
-        "features": run.features,
+        "features": super::features::record(run),
         "totals": {
             "series": series,
             "candles": rows,
@@ -87,6 +105,7 @@ fn summary(run: &Run, id: &str) -> Result<serde_json::Value> {
             "failed": report.count(Status::Failed) + report.count(Status::Unknown),
         },
         "not_stored": not_stored,
+        "labels": labels::record(run),
     }))
 }
 
@@ -104,6 +123,7 @@ fn write(path: &Path, document: &serde_json::Value) -> Result<()> {
 mod tests {
     use super::*;
     use crate::train::report::tests::DOCUMENT;
+    use crate::train::thresholds::Labels;
     use crate::train::{Arguments, Data, Finished};
     use crate::workspace::Workspace;
     use clap::Parser;
@@ -129,6 +149,12 @@ mod tests {
                 document: serde_json::from_str(DOCUMENT).unwrap(),
             }),
             features: None,
+            labels: Labels {
+                thresholds: json!({"labelers": [{"reached": true, "pooled": {"shares": [0.3, 0.4, 0.3]}}]}),
+                labels: json!({"series": [{"series": "a", "classes": {"shares": [0.2, 0.5, 0.3]}}]}),
+                ..Labels::default()
+            },
+            directory: None,
             stages: vec![Finished { name: "data", seconds: 1.0, verdict: Verdict::Finding }],
         }
     }
@@ -139,6 +165,8 @@ mod tests {
         let root = root.path();
         let mut run = example(root);
         super::run(&mut run).unwrap();
+        // Another run of the same second.
+        run.directory = None;
         super::run(&mut run).unwrap();
         let runs: Vec<_> =
             fs::read_dir(root.join("artifacts/runs")).unwrap().map(|run| run.unwrap().path()).collect();
@@ -154,6 +182,8 @@ mod tests {
             assert_eq!(summary["totals"]["candles"], 57_320);
             assert_eq!(summary["totals"]["refused"], 1);
             assert_eq!(summary["not_stored"][0]["path"], "data/walk.csv");
+            assert_eq!(summary["labels"]["pooled"], json!([0.3, 0.4, 0.3]));
+            assert_eq!(summary["labels"]["series"][0]["shares"], json!([0.2, 0.5, 0.3]));
             assert!(!summary.to_string().contains("hunter2"));
         }
     }

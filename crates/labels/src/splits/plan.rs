@@ -59,16 +59,16 @@ impl SplitPlan {
         let opens_in = |ranges: &[TimeRange], time| ranges.iter().any(|range| range.contains(time));
         let mut tests = vec![Vec::new(); self.test.len()];
         for index in 0..labels.len() {
-            let Some(span) = labels.span(index) else { continue };
-            if covered_by(&self.train, &span) {
+            let Some(window) = labels.window(index) else { continue };
+            if covered_by(&self.train, &window) {
                 split.train.indices.push(index);
-            } else if let Some(interval) = self.test.iter().position(|test| test.covers(&span)) {
+            } else if let Some(interval) = self.test.iter().position(|test| test.covers(&window)) {
                 tests[interval].push(index);
-            } else if opens_in(&self.train, span.start) {
+            } else if opens_in(&self.train, window.start) {
                 split.purged += 1;
-            } else if opens_in(&self.embargo, span.start) {
+            } else if opens_in(&self.embargo, window.start) {
                 split.embargoed += 1;
-            } else if opens_in(&self.test, span.start) {
+            } else if opens_in(&self.test, window.start) {
                 split.cut += 1;
             }
         }
@@ -86,8 +86,8 @@ impl SplitPlan {
     }
 }
 
-fn covered_by(ranges: &[TimeRange], span: &Range<Timestamp>) -> bool {
-    ranges.iter().any(|range| range.covers(span))
+fn covered_by(ranges: &[TimeRange], window: &Range<Timestamp>) -> bool {
+    ranges.iter().any(|range| range.covers(window))
 }
 
 /// The labels of one series, divided.
@@ -107,7 +107,7 @@ impl Split {
         &self.train
     }
 
-    /// The candles to test on, in increasing order. They have labels, and these end inside the test
+    /// The candles to test on, in increasing order. They have labels, whose windows end inside the test
     /// interval.
     pub fn test(&self) -> &[usize] {
         &self.test
@@ -118,7 +118,7 @@ impl Split {
         self.intervals.get(interval).and_then(|range| self.test.get(range.clone())).unwrap_or_default()
     }
 
-    /// How many labels open in training time but reach out of it.
+    /// How many labels open in training time with a window that reaches out of it.
     pub const fn purged(&self) -> usize {
         self.purged
     }
@@ -128,7 +128,7 @@ impl Split {
         self.embargoed
     }
 
-    /// How many labels open in a test interval but reach out of it.
+    /// How many labels open in a test interval with a window that reaches out of it.
     pub const fn cut(&self) -> usize {
         self.cut
     }
@@ -178,11 +178,14 @@ impl<'a> TrainCandles<'a> {
         self.series.key()
     }
 
-    /// Whether a label of candle `index` that is known at the close of candle `known_at` belongs to
-    /// training: its span lies inside one training interval. False where there are no such candles.
-    pub fn admits(&self, index: usize, known_at: usize) -> bool {
+    /// Whether a label of candle `index` whose window ends with candle `window_end` belongs to training: the
+    /// window lies inside one training interval. False where there are no such candles.
+    ///
+    /// The end of the window is asked for, and not the candle at which the label became known: admission
+    /// must not depend on the outcome.
+    pub fn admits(&self, index: usize, window_end: usize) -> bool {
         let open_time = &self.series.columns().open_time;
-        let (Some(&from), Some(&last)) = (open_time.get(index), open_time.get(known_at)) else {
+        let (Some(&from), Some(&last)) = (open_time.get(index), open_time.get(window_end)) else {
             return false;
         };
         covered_by(&self.train, &(from..self.series.key().timeframe.close_of(last)))

@@ -110,6 +110,48 @@ impl LastDays {
     }
 }
 
+/// Test on the last part of the time, train on all that comes before: for data of any length.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LastShare {
+    /// How much of the time to test on, above 0 and below 1.
+    pub share: f64,
+}
+
+impl Default for LastShare {
+    /// A fifth.
+    fn default() -> Self {
+        Self { share: 0.2 }
+    }
+}
+
+impl LastShare {
+    /// Refuses values outside their range.
+    ///
+    /// # Errors
+    /// [`LabelError::InvalidConfiguration`] names the field and its range.
+    pub fn validate(&self) -> Result<(), LabelError> {
+        let sound = self.share > 0.0 && self.share < 1.0;
+        require(sound, "share", self.share, "give a share above 0 and below 1, for example 0.2")
+    }
+
+    /// The one division of `range`.
+    ///
+    /// # Errors
+    /// [`LabelError::InvalidConfiguration`], or [`LabelError::ImpossibleSplit`] where `range` is too short.
+    pub fn plan(&self, range: TimeRange) -> Result<Vec<SplitPlan>, LabelError> {
+        self.validate()?;
+        let tested = range.to.since(range.from) as f64 * self.share;
+        let middle = range.to.plus_millis(-(tested as i64));
+        let (train, test) = (TimeRange::new(range.from, middle), TimeRange::new(middle, range.to));
+        if train.is_empty() || test.is_empty() {
+            let reason = "it is too short to be divided; take longer data".to_owned();
+            return Err(impossible(range, reason));
+        }
+        Ok(vec![SplitPlan::new(train, vec![test], 0)])
+    }
+}
+
 /// A training window directly followed by a test window, both moved on by a step until the data end. Only
 /// whole test windows are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

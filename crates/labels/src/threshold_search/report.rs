@@ -37,20 +37,25 @@ pub struct SeriesShares {
 
 impl SeriesShares {
     fn of(name: String, counts: [usize; 3], target: [f64; 3]) -> Self {
-        let shares = shares_of_counts(counts);
+        Self { name, counts, shares: shares_of_counts(counts), deviation: Self::deviation(counts, target) }
+    }
+
+    /// Largest absolute difference between a share and its target; 0 where there is no label.
+    pub(super) fn deviation(counts: [usize; 3], target: [f64; 3]) -> f64 {
+        if counts == [0; 3] {
+            return 0.0;
+        }
         let difference = |(share, target): (&f64, &f64)| (share - target).abs();
-        let deviation = if counts == [0; 3] {
-            0.0
-        } else {
-            shares.iter().zip(&target).map(difference).fold(0.0, f64::max)
-        };
-        Self { name, counts, shares, deviation }
+        shares_of_counts(counts).iter().zip(&target).map(difference).fold(0.0, f64::max)
     }
 }
 
 impl ThresholdReport {
-    /// Labels the training time with `labeler` and counts.
-    pub(super) fn measure(
+    /// Labels the training time with `labeler` as it is and counts.
+    ///
+    /// # Errors
+    /// [`LabelError::InvalidConfiguration`], or [`LabelError::SeriesTooLong`].
+    pub fn measure(
         labeler: Labeler,
         target: [f64; 3],
         candles: &[TrainCandles<'_>],
@@ -60,7 +65,7 @@ impl ThresholdReport {
         for candles in candles {
             let mut counts = [0; 3];
             for (index, row) in labeler.label(candles.series())?.iter() {
-                if candles.admits(index, row.known_at_index as usize) {
+                if candles.admits(index, row.window_end_index as usize) {
                     counts[row.label.index()] += 1;
                     pooled[row.label.index()] += 1;
                 }

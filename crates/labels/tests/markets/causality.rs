@@ -22,7 +22,8 @@ proptest! {
             let labels = labeler.label(&series).unwrap();
             for (index, row) in labels.iter() {
                 let at = row.known_at_index as usize;
-                prop_assert!(at > index);
+                prop_assert!(at > index && row.window_end_index >= row.known_at_index);
+                prop_assert_eq!(row.window_end_index as usize, index + labeler.window() as usize);
                 prop_assert!(!series.gaps().spanned_by(index..at + 1));
                 let later = labeler.label(&noise_from(&series, at + 1, factor)).unwrap();
                 prop_assert_eq!(known(later.get(index)), known(Some(row)), "{} {}", labeler.to_toml(), index);

@@ -2,9 +2,10 @@
 
 use labels::{
     Absence, AbsenceCounts, AdaptiveThreshold, Ambiguous, BarrierUnit, FixedThreshold, HorizonReturn, Label,
-    LabelSeries, OnTimeout, Threshold, TrendScanning, TripleBarrier, class_shares,
+    LabelSeries, LabelTable, OnTimeout, Threshold, TrendScanning, TripleBarrier, class_shares,
 };
 use market_data::CandleSeries;
+use market_data::store::TableColumn;
 
 use crate::candles::{closes, table};
 
@@ -237,6 +238,31 @@ fn trend_scanning() {
     // Candle 1 … 4 reach across the gap between 2 and 3.
     let gap: Vec<_> = [0, 1, 2, 4, 5, 6, 7].map(line(0.01)).to_vec();
     assert_eq!(of(scan(2.0), &gap), "ggg+eee");
+}
+
+#[test]
+fn labels_as_columns_and_back() {
+    let rows: Vec<_> = [0, 1, 2, 4, 5, 6, 7].map(|at| (at, 100.0 + (at * at % 5) as f64)).to_vec();
+    let labels = fixed(2, 0.005, None).label(&closes(&rows)).unwrap();
+    let table = LabelTable::of(&labels);
+    assert_eq!((table.len(), &table.index), (3, &vec![0, 3, 4]));
+    // The window of two candles, the first of them a minute after: known three minutes after the open.
+    assert_eq!(table.known_at[1].since(table.open_time[1]), 3 * 60_000);
+    assert_eq!(table.known_at, table.window_end);
+    let columns: Vec<_> =
+        table.clone().into_columns().into_iter().map(|(name, column)| (name.to_owned(), column)).collect();
+    assert_eq!(LabelTable::from_columns(columns.clone()).unwrap(), table);
+    let names = ["index", "open_time", "label", "known_at", "window_end", "uniqueness", "forward_return"];
+    assert_eq!(columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), names);
+    for (at, name) in names.into_iter().enumerate() {
+        let mut fewer = columns.clone();
+        fewer.remove(at);
+        let error = LabelTable::from_columns(fewer).unwrap_err().to_string();
+        assert!(error.contains(name), "{name}: {error}");
+    }
+    let mut other = columns;
+    other[2].1 = TableColumn::Integers(vec![0, 1, 3]);
+    assert!(LabelTable::from_columns(other).unwrap_err().to_string().contains("label"));
 }
 
 #[test]

@@ -1,9 +1,13 @@
 //! No information passes from a test set into training.
 
-use labels::splits::{CombinatorialPurged, Holdout, LastDays, SplitPlan, Splitter, TimeRange, WalkForward};
-use labels::{HorizonReturn, LabelSeries};
+use labels::splits::{
+    CombinatorialPurged, Holdout, LastDays, LastShare, SplitPlan, SplitSetting, Splitter, TimeRange,
+    WalkForward,
+};
+use labels::{HorizonReturn, Label, LabelSeries, TripleBarrier};
 use market_data::{CandleSeries, Timeframe, Timestamp};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 
 use crate::candles::{closes, key, labelers, walks};
 
@@ -12,6 +16,7 @@ fn splitters() -> impl Strategy<Value = Splitter> {
     let groups = (2_u32..8).prop_flat_map(|groups| (Just(groups), 1..groups, 0_u32..1500));
     prop_oneof![
         1 => (1_u32..5).prop_map(|validation_days| Splitter::LastDays(LastDays { validation_days })),
+        1 => (0.01..0.99).prop_map(|share| Splitter::LastShare(LastShare { share })),
         1 => (0_i64..12, 1_i64..200).prop_map(|(start, hours)| {
             let at = |hour: i64| Timestamp::from_millis((480_000 + hour) * Timeframe::H1.millis());
             let (train_start, test_end) = (Some(at(start)), Some(at(start + 2 * hours)));
@@ -36,12 +41,13 @@ fn embargo(splitter: &Splitter) -> i64 {
 fn check(plan: &SplitPlan, labels: &LabelSeries, embargo: i64) -> Result<(), TestCaseError> {
     let split = plan.apply(labels);
     for &index in split.train().indices() {
-        let span = labels.span(index).unwrap();
-        prop_assert_eq!(labels.open_time(index), Some(span.start));
+        let (span, window) = (labels.span(index).unwrap(), labels.window(index).unwrap());
+        prop_assert_eq!(labels.open_time(index), Some(window.start));
+        prop_assert!(span.start == window.start && span.end <= window.end);
         for test in plan.test() {
-            // Before the test, or after it and its embargo.
+            // All that the label may have looked at: before the test, or after it and its embargo.
             prop_assert!(
-                span.end <= test.from || span.start >= test.to.plus_millis(embargo),
+                window.end <= test.from || window.start >= test.to.plus_millis(embargo),
                 "{index} {test}"
             );
         }
@@ -51,10 +57,10 @@ fn check(plan: &SplitPlan, labels: &LabelSeries, embargo: i64) -> Result<(), Tes
     for (interval, test) in plan.test().iter().enumerate() {
         let indices = split.test_of(interval);
         tested += indices.len();
-        // All labels whose span lies in the interval, and none besides.
+        // All labels whose window lies in the interval, and none besides.
         let expected: Vec<usize> = (0..labels.len())
             .filter(|&index| {
-                labels.span(index).is_some_and(|span| test.from <= span.start && span.end <= test.to)
+                labels.window(index).is_some_and(|window| test.from <= window.start && window.end <= test.to)
             })
             .collect();
         prop_assert_eq!(indices, &expected);
@@ -84,16 +90,20 @@ proptest! {
 
     /// Purging takes no more than it must: every label is trained on, tested, or counted as lost.
     #[test]
-    fn purging_takes_no_more_than_it_must(series in walks(130..300), embargo_minutes in 0_u32..3000) {
+    fn purging_takes_no_more_than_it_must(
+        series in walks(130..300),
+        embargo_minutes in 0_u32..3000,
+        which in 0_usize..7,
+    ) {
         let splitter = CombinatorialPurged { groups: 5, test_groups: 2, embargo_minutes };
-        let labels = HorizonReturn { horizon: 7, ..Default::default() }.label(&series).unwrap();
+        let labels = labelers()[which].label(&series).unwrap();
         for plan in splitter.plan(TimeRange::covering([&series]).unwrap()).unwrap() {
             let split = plan.apply(&labels);
             let clear = |index: &usize| {
-                let span = labels.span(*index).unwrap();
+                let window = labels.window(*index).unwrap();
                 let blocked = |test: &TimeRange| {
                     let to = test.to.plus_millis(i64::from(embargo_minutes) * 60_000);
-                    TimeRange::new(test.from, to).overlaps(&span)
+                    TimeRange::new(test.from, to).overlaps(&window)
                 };
                 !plan.test().iter().any(blocked)
             };
@@ -103,6 +113,53 @@ proptest! {
             prop_assert_eq!(counted, labels.iter().count());
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..Default::default() })]
+
+    /// Two labelers that look at the same candles and see other outcomes train and test on the same ones.
+    #[test]
+    fn the_outcome_admits_nothing(series in walks(130..300), splitter in splitters()) {
+        let [near, far] = [0.002, 0.5].map(|distance| barriers(distance, 9).label(&series).unwrap());
+        let Ok(plans) = splitter.plan(TimeRange::covering([&series]).unwrap()) else { return Ok(()) };
+        for plan in &plans {
+            let (near, far) = (plan.apply(&near), plan.apply(&far));
+            prop_assert_eq!(near.train(), far.train());
+            prop_assert_eq!(near.test(), far.test());
+        }
+    }
+}
+
+fn barriers(distance: f64, time_limit: u32) -> TripleBarrier {
+    TripleBarrier { time_limit, take_profit: distance, stop_loss: distance, ..Default::default() }
+}
+
+/// Of the labels that open shortly before training ends as many are time-outs as anywhere. Were a label
+/// admitted as soon as it is known, only touches would be left in the last window.
+#[test]
+fn time_outs_are_as_frequent_at_the_end_of_training_as_elsewhere() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let series = walks(3_000..3_001).new_tree(&mut runner).unwrap().current();
+    let labels = barriers(0.05, 24).label(&series).unwrap();
+    let is_time_out = |index: &&usize| labels.label(**index) == Some(Label::Hold);
+    let [mut admitted, mut around] = [(0, 0); 2];
+    for hour in (200..2_800).step_by(7) {
+        let train_end = series.columns().open_time[hour];
+        let holdout = Holdout { train_start: None, train_end, test_end: None };
+        let plan = &holdout.plan(TimeRange::covering([&series]).unwrap()).unwrap()[0];
+        let split = plan.apply(&labels);
+        let near: Vec<usize> = split.train().indices().iter().copied().filter(|at| at + 48 >= hour).collect();
+        let all: Vec<usize> = (hour - 48..hour).filter(|at| labels.label(*at).is_some()).collect();
+        for (counts, indices) in [(&mut admitted, near), (&mut around, all)] {
+            counts.0 += indices.iter().filter(is_time_out).count();
+            counts.1 += indices.len();
+        }
+    }
+    let share = |(time_outs, all): (usize, usize)| time_outs as f64 / all as f64;
+    let (admitted, around) = (share(admitted), share(around));
+    assert!((0.2..0.8).contains(&around), "{around} proves nothing");
+    assert!((admitted - around).abs() < 0.02, "{admitted} {around}");
 }
 
 /// Hourly candles of `days` days from 2024-01-01.
@@ -139,6 +196,7 @@ fn the_dates_are_those_asked_for() {
             "split = 'holdout'\ntrain_start = '2024-01-02'\ntrain_end = '2024-01-05'\ntest_end = '2024-01-07'",
             vec!["[01-02..01-05] [01-05..01-07]"],
         ),
+        ("split = 'last-share'\nshare = 0.25", vec!["[01-01..01-10] [01-10..01-13]"]),
         (
             "split = 'walk-forward'\ntrain_days = 4\ntest_days = 3\nstep_days = 2",
             vec![
@@ -165,6 +223,8 @@ fn the_dates_are_those_asked_for() {
     for splitter in [
         "split = 'last-days'\nvalidation_days = 12",
         "split = 'last-days'\nvalidation_days = 0",
+        "split = 'last-share'\nshare = 1.0",
+        "split = 'last-share'\nshare = nan",
         "split = 'holdout'\ntrain_end = '2023-01-05'",
         "split = 'holdout'\ntrain_end = '2024-01-13'",
         "split = 'holdout'\ntrain_end = '2024-01-05'\ntest_end = '2024-01-05'",
@@ -178,6 +238,26 @@ fn the_dates_are_those_asked_for() {
     let error = WalkForward::default().plan(forever).unwrap_err().to_string();
     assert!(error.contains("longer steps"), "{error}");
     assert!(toml::from_str::<Splitter>("split = 'last-days'\nembargo_minutes = 5").is_err());
+}
+
+#[test]
+fn a_flat_setting_is_the_splitter_chosen() {
+    let range = TimeRange::covering([&hourly(12)]).unwrap();
+    for (setting, splitter) in [
+        ("", "split = 'last-share'\nshare = 0.2"),
+        ("share = 0.5", "split = 'last-share'\nshare = 0.5"),
+        ("split = 'last-days'\nvalidation_days = 3\nshare = 0.9", "split = 'last-days'\nvalidation_days = 3"),
+        (
+            "split = 'holdout'\ntrain_end = '2024-01-05'\ntest_end = '2024-01-07'",
+            "split = 'holdout'\ntrain_end = '2024-01-05'\ntest_end = '2024-01-07'",
+        ),
+    ] {
+        let setting: SplitSetting = toml::from_str(setting).unwrap();
+        assert_eq!(vec![setting.plan(range).unwrap()], toml_splitter(splitter).plan(range).unwrap());
+    }
+    let without_end: SplitSetting = toml::from_str("split = 'holdout'").unwrap();
+    assert!(without_end.plan(range).unwrap_err().to_string().contains("train_end"));
+    assert!(toml::from_str::<SplitSetting>("split = 'walk-forward'").is_err());
 }
 
 fn toml_splitter(text: &str) -> Splitter {

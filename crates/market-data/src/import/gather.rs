@@ -8,6 +8,7 @@ use crate::exogenous::ExogenousSeries;
 use crate::series::CandleSeries;
 use crate::store::Store;
 use crate::symbol::SeriesKey;
+use crate::timeframe::Timeframe;
 use crate::timestamp::Timestamp;
 
 /// Endings by which files of a directory are taken.
@@ -74,6 +75,48 @@ pub fn gather_candles(
 }
 
 impl Gathered {
+    /// The timeframe of all series, for what counts in candles.
+    ///
+    /// # Errors
+    /// When there is no series, or they have several timeframes.
+    pub fn one_timeframe(&self) -> Result<Timeframe, MarketDataError> {
+        let mut timeframes: Vec<Timeframe> =
+            self.series.iter().map(|series| series.key().timeframe).collect();
+        timeframes.sort_unstable();
+        timeframes.dedup();
+        match timeframes.as_slice() {
+            [one] => Ok(*one),
+            [] if !self.refused.is_empty() => Err(MarketDataError::request(
+                "no candles",
+                format!(
+                    "all that was found was refused: {}",
+                    self.refused.iter().map(|(_, error)| error.to_string()).collect::<Vec<_>>().join("; ")
+                ),
+            )),
+            [] => Err(MarketDataError::request(
+                "no candles",
+                "none of the sources holds a series that was asked for; list them with `data-loader inspect`",
+            )),
+            many => {
+                let many: Vec<&str> = many.iter().map(|timeframe| timeframe.as_str()).collect();
+                let reason =
+                    "what is counted in candles is not the same in each; choose one with --timeframe";
+                Err(MarketDataError::request(format!("series of {}", many.join(", ")), reason))
+            }
+        }
+    }
+
+    /// Keeps the `count` series with the most candles, the first of equals in order of their keys, and says
+    /// which were left out.
+    pub fn keep_longest(&mut self, count: usize) -> Vec<SeriesKey> {
+        let mut by_length: Vec<(usize, &SeriesKey)> =
+            self.series.iter().map(|series| (series.len(), series.key())).collect();
+        by_length.sort_by(|left, right| right.0.cmp(&left.0).then_with(|| left.1.cmp(right.1)));
+        let left_out: Vec<SeriesKey> = by_length.iter().skip(count).map(|(_, key)| (*key).clone()).collect();
+        self.series.retain(|series| !left_out.contains(series.key()));
+        left_out
+    }
+
     fn take(&mut self, content: Imported, file: &str, wanted: &dyn Fn(&SeriesKey) -> bool) {
         match content {
             Imported::Candles(all) => {
@@ -213,13 +256,23 @@ mod tests {
             "{:?}",
             found.notes
         );
-        assert_eq!(names(&all(&["bybit-linear_[AB]*", "*_BBB*"]).unwrap_or_default()), [""; 0]);
         assert_eq!(names(&all(&["*_BBBUSDT_1m.csv"]).unwrap()), ["BBB"]);
         let twice = all(&["*_BBBUSDT_1m.csv", "bybit-linear_BBBUSDT_1m.csv"]).unwrap_err().to_string();
         assert!(twice.contains("data-loader import"), "{twice}");
         for absent in ["*.parquet", "absent.csv"] {
             assert!(all(&[absent]).is_err(), "{absent}");
         }
+        assert_eq!(found.one_timeframe().unwrap(), Timeframe::M1);
+        let mut fewer = all(&[""]).unwrap();
+        fewer.series[1] = fewer.series[1].between(Timestamp::MIN, fewer.series[1].close_time(0));
+        let left_out = fewer.keep_longest(1);
+        assert_eq!((names(&fewer), left_out[0].symbol.base()), (vec!["AAA".to_owned()], "BBB"));
+        assert!(fewer.keep_longest(9).is_empty());
+        assert_eq!(fewer.keep_longest(0).len(), 1);
+        assert!(fewer.one_timeframe().is_err());
+        let (longer, _) = crate::resample(&found.series[0], Timeframe::M3).unwrap();
+        fewer.series = vec![found.series[0].clone(), longer];
+        assert!(fewer.one_timeframe().unwrap_err().to_string().contains("1m, 3m"));
         let store = Store::new(root.join("store"));
         for series in &found.series {
             store.append(series, OnConflict::Refuse).unwrap();

@@ -25,10 +25,14 @@ pub(super) fn write_whole(
     // The parent of a bare name is the empty path, which names no directory.
     let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or_else(|| Path::new("."));
     let failed = |action| MarketDataError::io(path, action);
-    let mut file = tempfile::Builder::new()
-        .prefix(UNFINISHED)
-        .tempfile_in(directory)
-        .map_err(failed("cannot create a file beside it"))?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(UNFINISHED);
+    // As readable as any other new file: the umask takes away what it must.
+    #[cfg(unix)]
+    let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    #[cfg(unix)]
+    builder.permissions(everybody);
+    let mut file = builder.tempfile_in(directory).map_err(failed("cannot create a file beside it"))?;
     write(file.as_file_mut())?;
     // The content must be on disk before the name points to it.
     file.as_file().sync_all().map_err(failed("cannot write to disk"))?;

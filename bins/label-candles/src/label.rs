@@ -1,0 +1,84 @@
+//! From candles to labels.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, ensure};
+use command_line::{CommonArguments, Outcome};
+use labels::splits::TimeRange;
+use labels::{LabelTable, Labeler};
+use market_data::import::{Gathered, gather_candles};
+use market_data::store::write_columns;
+use market_data::{CandleSeries, SeriesKey, Timestamp};
+
+use crate::Work;
+use crate::configuration::Configuration;
+use crate::directory::Directory;
+use crate::report::{Labelled, Report};
+
+pub(crate) fn run(
+    arguments: &Work,
+    configuration: &Configuration,
+    common: &CommonArguments,
+) -> anyhow::Result<Outcome> {
+    let labeler = configuration.read_labeler()?;
+    let directory = Directory::prepare(&configuration.out)?;
+    let (gathered, left_out) = gather(arguments, configuration, common)?;
+    let timeframe = gathered.one_timeframe()?;
+    let range = TimeRange::covering(&gathered.series).context("the series hold no candle")?;
+    let plan = configuration.split.plan(range)?;
+    let bar = common.progress().bar(gathered.series.len() as u64, "label");
+    let mut series = Vec::with_capacity(gathered.series.len());
+    for candles in &gathered.series {
+        series.push(label_one(&labeler, candles, &plan, &directory)?);
+        bar.advance(1);
+    }
+    bar.finish();
+    let report = Report::new(configuration, &labeler, timeframe, &gathered, &left_out, &plan, series);
+    let files: Vec<&str> = report.series.iter().map(|series| series.file.as_str()).collect();
+    directory.finish(&report.document()?, &files)?;
+    report.print(common)?;
+    let without = report.series.iter().any(|series| series.labels == 0);
+    Ok(Outcome::finding_if(without || !gathered.refused.is_empty()))
+}
+
+fn label_one(
+    labeler: &Labeler,
+    candles: &CandleSeries,
+    plan: &labels::splits::SplitPlan,
+    directory: &Directory,
+) -> anyhow::Result<Labelled> {
+    let labels = labeler.label(candles)?;
+    let key = candles.key();
+    let file = format!("{}_{}_{}.parquet", key.venue, key.symbol.exchange_id(), key.timeframe);
+    write_columns(&directory.file(&file), &LabelTable::of(&labels).into_columns())?;
+    Ok(Labelled::of(&labels, &plan.apply(&labels), file))
+}
+
+fn gather(
+    arguments: &Work,
+    configuration: &Configuration,
+    common: &CommonArguments,
+) -> anyhow::Result<(Gathered, Vec<SeriesKey>)> {
+    let spinner = common.progress().spinner("read");
+    let wanted = |key: &SeriesKey| {
+        arguments.timeframe.is_none_or(|timeframe| timeframe == key.timeframe)
+            && (arguments.series.is_empty() || arguments.series.contains(&key.to_string()))
+    };
+    let mut gathered = gather_candles(&arguments.data, &configuration.import, now(), &wanted)?;
+    spinner.finish();
+    for (path, error) in &gathered.refused {
+        tracing::warn!(file = %path.display(), "refused: {error}");
+    }
+    for name in &arguments.series {
+        let held = gathered.series.iter().any(|series| series.key().to_string() == *name);
+        ensure!(held, "--series '{name}': no source holds it; list them with `data-loader inspect`");
+    }
+    let left_out = configuration.max_symbols.map(|count| gathered.keep_longest(count as usize));
+    Ok((gathered, left_out.unwrap_or_default()))
+}
+
+/// The time against which unfinished candles are found.
+fn now() -> Option<Timestamp> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok().map(Timestamp::from_millis)
+}
