@@ -135,7 +135,7 @@ fn write(arguments: &Arguments, directory: &std::path::Path, frame: &FeatureFram
     let mut columns =
         vec![("timestamp", TableColumn::Integers(times)), ("valid", TableColumn::Integers(valid))];
     for (column, values) in frame.columns().iter().zip(frame.values()) {
-        columns.push((&column.name, TableColumn::Numbers(values.clone())));
+        columns.push((&column.name, TableColumn::Numbers(values.to_vec())));
     }
     write_columns(&path, &columns)?;
     Ok(path.display().to_string())

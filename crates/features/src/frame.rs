@@ -6,6 +6,7 @@ use std::sync::Arc;
 use market_data::{CandleSeries, SeriesKey, Timestamp};
 use serde::Serialize;
 
+use crate::buffer::ColumnBuffer;
 use crate::column::ColumnInfo;
 use crate::error::FeatureError;
 use crate::pipeline::Masking;
@@ -20,8 +21,7 @@ pub struct FeatureFrame {
     hash: String,
     columns: Arc<[ColumnInfo]>,
     open_time: Vec<Timestamp>,
-    /// One vector per column.
-    values: Vec<Vec<f64>>,
+    values: Vec<ColumnBuffer<f64>>,
     valid: Vec<bool>,
     masked: MaskedRows,
 }
@@ -54,7 +54,7 @@ impl FeatureFrame {
         Self {
             key: series.key().clone(),
             hash: hash.to_owned(),
-            values: columns.iter().map(|_| vec![0.0; rows]).collect(),
+            values: columns.iter().map(|_| ColumnBuffer::zeros(rows)).collect(),
             columns,
             open_time: series.columns().open_time.clone(),
             valid: vec![true; rows],
@@ -62,14 +62,14 @@ impl FeatureFrame {
         }
     }
 
-    pub(crate) fn values_mut(&mut self) -> &mut [Vec<f64>] {
+    pub(crate) fn values_mut(&mut self) -> &mut [ColumnBuffer<f64>] {
         &mut self.values
     }
 
     /// Adds a column.
     pub(crate) fn append(&mut self, column: ColumnInfo, values: Vec<f64>) {
         self.columns = self.columns.iter().cloned().chain([column]).collect();
-        self.values.push(values);
+        self.values.push(values.into());
     }
 
     /// Masks rows.
@@ -143,7 +143,7 @@ impl FeatureFrame {
     }
 
     /// The values of all columns, in their order; NaN in masked rows.
-    pub fn values(&self) -> &[Vec<f64>] {
+    pub fn values(&self) -> &[ColumnBuffer<f64>] {
         &self.values
     }
 

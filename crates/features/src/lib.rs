@@ -2,6 +2,7 @@
 
 pub mod audit;
 mod bar;
+mod buffer;
 mod column;
 mod error;
 mod fit;
@@ -16,6 +17,7 @@ mod smoothing;
 mod spec;
 
 pub use bar::Bar;
+pub use buffer::ColumnBuffer;
 pub use column::{ColumnInfo, Group, Unit};
 pub use error::FeatureError;
 pub use fit::{

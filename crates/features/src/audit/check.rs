@@ -4,6 +4,7 @@ use market_data::CandleSeries;
 
 use super::noise::OtherFuture;
 use super::{AuditOptions, AuditReport, ColumnAudit, FeatureSource, Finding};
+use crate::buffer::ColumnBuffer;
 use crate::column::{ColumnInfo, Group, Unit};
 use crate::error::FeatureError;
 use crate::frame::FeatureFrame;
@@ -231,7 +232,7 @@ impl<'a, S: FeatureSource, P: FnMut(usize, usize)> Audit<'a, S, P> {
     fn sizes(&self) -> Vec<f64> {
         let rows = self.whole.valid_rows().max(1) as f64;
         let valid = self.whole.valid();
-        let size = |values: &Vec<f64>| {
+        let size = |values: &ColumnBuffer<f64>| {
             let unmasked = values.iter().zip(valid).filter(|(_, valid)| **valid);
             unmasked.map(|(value, _)| value.abs()).sum::<f64>() / rows
         };

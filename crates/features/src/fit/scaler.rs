@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{TrainingFrame, check_frames, gather};
+use crate::buffer::ColumnBuffer;
 use crate::error::FeatureError;
 use crate::frame::FeatureFrame;
 
@@ -118,8 +119,8 @@ impl ScalerOptions {
             Self::Standard { .. } => mean_and_deviation(values),
             Self::MinMax { .. } => (minimum, maximum - minimum),
             Self::Robust { .. } => {
-                let median = quantile(values, 0.5);
-                let spread = quantile(values, 0.75) - quantile(values, 0.25);
+                let [lower, median, upper] = quartiles(values);
+                let spread = upper - lower;
                 (median, if spread > 0.0 { spread } else { mean_and_deviation(values).1 })
             }
         };
@@ -136,15 +137,44 @@ pub(super) fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     (mean, variance.sqrt())
 }
 
-/// The quantile with linear interpolation between neighbours (Hyndman & Fan 1996, type 7, as NumPy's default).
-fn quantile(values: &mut [f64], q: f64) -> f64 {
-    let position = q * (values.len() - 1) as f64;
-    let below = position.floor() as usize;
-    let (_, low, above) = values.select_nth_unstable_by(below, f64::total_cmp);
-    let low = *low;
-    let next = above.iter().copied().fold(f64::INFINITY, f64::min);
-    let share = position - below as f64;
-    if share > 0.0 { low + (next - low) * share } else { low }
+/// Lower quartile, median and upper quartile with linear interpolation between neighbours (Hyndman & Fan 1996,
+/// type 7, as NumPy's default). Reorders the values; there is at least one.
+fn quartiles(values: &mut [f64]) -> [f64; 3] {
+    let last = values.len() - 1;
+    if last < 2 {
+        let (low, high) = (values[0].min(values[last]), values[0].max(values[last]));
+        return [0.25, 0.5, 0.75].map(|q| low + (high - low) * q);
+    }
+    let middle = last / 2;
+    // What lies below the middle holds the lower quartile, what lies above it the upper one.
+    let (below, median_low, above) = values.select_nth_unstable_by(middle, f64::total_cmp);
+    let median_low = *median_low;
+    let median = if last % 2 == 0 { median_low } else { f64::midpoint(median_low, smallest(above)) };
+    let (quarter, share) = (last / 4, (last % 4) as f64 / 4.0);
+    let lower = between(below, quarter, share, median_low);
+    let (quarter, share) = (3 * last / 4, (3 * last % 4) as f64 / 4.0);
+    let upper = match quarter.checked_sub(middle + 1) {
+        None => median_low + (smallest(above) - median_low) * share,
+        // The largest value has no next one, and no share beyond it is asked for.
+        Some(index) => between(above, index, share, f64::INFINITY),
+    };
+    [lower, median, upper]
+}
+
+/// The value at `index` of the sorted values, and `share` of the way to the next one, which is `next` behind the
+/// last.
+fn between(values: &mut [f64], index: usize, share: f64, next: f64) -> f64 {
+    if index >= values.len() {
+        return next;
+    }
+    let (_, value, above) = values.select_nth_unstable_by(index, f64::total_cmp);
+    let value = *value;
+    let next = if above.is_empty() { next } else { smallest(above) };
+    if share > 0.0 { value + (next - value) * share } else { value }
+}
+
+fn smallest(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::INFINITY, f64::min)
 }
 
 impl Scaler {
@@ -204,15 +234,20 @@ impl Scaler {
     ///
     /// # Errors
     /// [`FeatureError::Mismatch`] for a frame of another specification.
-    pub fn scale(&self, frame: &FeatureFrame) -> Result<Vec<Vec<f32>>, FeatureError> {
+    pub fn scale(&self, frame: &FeatureFrame) -> Result<Vec<ColumnBuffer<f32>>, FeatureError> {
         if frame.hash() != self.feature_hash {
             let what = format!("the frame of {}", frame.key());
             return Err(FeatureError::mismatch(what, &self.feature_hash, frame.hash()));
         }
         let columns = frame.values().iter().zip(&self.columns);
-        Ok(columns
-            .map(|(values, column)| values.iter().map(|value| self.scaled(column, *value)).collect())
-            .collect())
+        let scale = |(values, column): (&ColumnBuffer<f64>, &ColumnScale)| {
+            let mut scaled = ColumnBuffer::zeros(values.len());
+            for (scaled, value) in scaled.iter_mut().zip(values.iter()) {
+                *scaled = self.scaled(column, *value);
+            }
+            scaled
+        };
+        Ok(columns.map(scale).collect())
     }
 }
 
@@ -231,8 +266,39 @@ mod tests {
         assert!(near(standard, (4.0, 10.0_f64.sqrt())), "{standard:?}");
         assert_eq!(ScalerOptions::MinMax { clip: false }.center_and_scale(&mut values), (1.0, 9.0));
         assert_eq!(ScalerOptions::default().center_and_scale(&mut values), (3.0, 2.0));
-        // numpy.quantile([1, 2, 3, 4], .25) is 1.75
-        assert_eq!(quantile(&mut [4.0, 3.0, 2.0, 1.0], 0.25), 1.75);
+    }
+
+    #[test]
+    fn quartiles_are_numpys() {
+        // numpy.quantile(values, [.25, .5, .75])
+        for (values, expected) in [
+            (vec![7.0], [7.0, 7.0, 7.0]),
+            (vec![2.0, 1.0], [1.25, 1.5, 1.75]),
+            (vec![3.0, 1.0, 2.0], [1.5, 2.0, 2.5]),
+            (vec![4.0, 3.0, 2.0, 1.0], [1.75, 2.5, 3.25]),
+            (vec![5.0, 4.0, 3.0, 2.0, 1.0], [2.0, 3.0, 4.0]),
+            (vec![6.0, 5.0, 4.0, 3.0, 2.0, 1.0], [2.25, 3.5, 4.75]),
+            (vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0], [3.0, 8.0, 24.0]),
+            (vec![1.0, 1.0, 1.0, 1.0, 9.0, 9.0, 9.0, 9.0], [1.0, 5.0, 9.0]),
+        ] {
+            let mut shuffled = values.clone();
+            let length = shuffled.len();
+            shuffled.rotate_left(length / 3);
+            assert_eq!(quartiles(&mut shuffled), expected, "{values:?}");
+        }
+        // Against the definition, on all lengths.
+        for length in 1..200_usize {
+            let mut values: Vec<f64> = (0..length).map(|index| ((index * 7919) % 1009) as f64).collect();
+            let mut sorted = values.clone();
+            sorted.sort_by(f64::total_cmp);
+            let at = |q: f64| {
+                let position = q * (length - 1) as f64;
+                let below = position.floor() as usize;
+                let next = sorted[(below + 1).min(length - 1)];
+                sorted[below] + (next - sorted[below]) * (position - below as f64)
+            };
+            assert_eq!(quartiles(&mut values), [at(0.25), at(0.5), at(0.75)], "{length}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::scaling::{Measure, Scaling};
 use crate::bar::Bar;
+use crate::buffer::ColumnBuffer;
 use crate::column::{ColumnInfo, Unit};
 use crate::error::FeatureError;
 use crate::indicator::{BLOCK, Node};
@@ -102,7 +103,7 @@ impl IndicatorSet {
 
     /// Takes up to [`BLOCK`] bars, made with [`IndicatorSet::bar`], and writes rows `from..from + bars.len()` of
     /// `columns`. `poison` becomes NaN for each bar with a value that is not finite.
-    pub(crate) fn run(&mut self, bars: &[Bar], columns: &mut [Vec<f64>], from: usize, poison: &mut [f64]) {
+    pub(crate) fn run(&mut self, bars: &[Bar], columns: &mut [ColumnBuffer<f64>], from: usize, poison: &mut [f64]) {
         let mut measures = [Measure::NONE; BLOCK];
         for (measure, bar) in measures.iter_mut().zip(bars) {
             *measure = self.scaling.push(bar);
