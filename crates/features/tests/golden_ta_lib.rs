@@ -135,6 +135,8 @@ impl Rule {
 fn frame(series: &CandleSeries) -> FeatureFrame {
     let mut spec = FeatureSpec { scale: PriceScale::Raw, ..FeatureSpec::default() };
     spec.volume.cumulative = true;
+    spec.trend.ema = vec![9, 12, 20, 26, 50, 100, 200];
+    spec.momentum.roc = vec![5, 10, 20];
     spec.higher_timeframe.enabled = false;
     spec.unmasked(series, Outside::default()).unwrap()
 }

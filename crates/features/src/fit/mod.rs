@@ -77,6 +77,12 @@ fn gather(frames: &[TrainingFrame<'_>], column: usize, into: &mut Vec<f64>) {
     into.clear();
     for frame in frames {
         let values = &frame.frame.values()[column];
-        into.extend(frame.rows.iter().map(|row| values[*row]));
+        match (frame.rows.first(), frame.rows.last()) {
+            // Mostly training rows follow one another.
+            (Some(&first), Some(&last)) if last - first + 1 == frame.rows.len() => {
+                into.extend_from_slice(&values[first..=last]);
+            }
+            _ => into.extend(frame.rows.iter().map(|row| values[*row])),
+        }
     }
 }

@@ -108,16 +108,16 @@ impl ScalerOptions {
     }
 
     fn center_and_scale(&self, values: &mut [f64]) -> (f64, f64) {
-        let (minimum, maximum) =
-            values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-                (low.min(*value), high.max(*value))
-            });
-        if minimum == maximum {
-            return (minimum, 1.0);
+        if values.iter().all(|value| *value == values[0]) {
+            return (values[0], 1.0);
         }
         let (center, scale) = match self {
             Self::Standard { .. } => mean_and_deviation(values),
-            Self::MinMax { .. } => (minimum, maximum - minimum),
+            Self::MinMax { .. } => {
+                let minimum = smallest(values);
+                let maximum = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                (minimum, maximum - minimum)
+            }
             Self::Robust { .. } => {
                 let [lower, median, upper] = quartiles(values);
                 let spread = upper - lower;
@@ -173,8 +173,9 @@ fn between(values: &mut [f64], index: usize, share: f64, next: f64) -> f64 {
     if share > 0.0 { value + (next - value) * share } else { value }
 }
 
+/// There is no NaN among unmasked values, so a plain comparison will do.
 fn smallest(values: &[f64]) -> f64 {
-    values.iter().copied().fold(f64::INFINITY, f64::min)
+    values.iter().fold(f64::INFINITY, |least, value| if *value < least { *value } else { least })
 }
 
 impl Scaler {

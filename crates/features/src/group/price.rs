@@ -22,7 +22,7 @@ pub struct PriceOptions {
 
 impl Default for PriceOptions {
     fn default() -> Self {
-        Self { enabled: true, log_return: vec![1, 2, 3, 5, 10, 20, 60], geometry: true }
+        Self { enabled: true, log_return: vec![1, 2, 3, 5, 20, 60], geometry: true }
     }
 }
 
@@ -110,7 +110,6 @@ mod tests {
                 "log_return_2",
                 "log_return_3",
                 "log_return_5",
-                "log_return_10",
                 "log_return_20",
                 "log_return_60",
                 "candle_body",

@@ -84,7 +84,7 @@ impl Default for TrendOptions {
     fn default() -> Self {
         Self {
             enabled: true,
-            ema: vec![9, 12, 20, 26, 50, 100, 200],
+            ema: vec![9, 20, 50, 100, 200],
             sma: vec![20, 50, 200],
             dema: vec![20],
             tema: vec![20],
@@ -377,7 +377,7 @@ mod tests {
     fn the_default_columns() {
         let planned = TrendOptions::default().plan().unwrap();
         let names: Vec<_> = planned.iter().flat_map(|planned| &planned.columns).map(|it| &it.name).collect();
-        let expected = "ema_9 ema_12 ema_20 ema_26 ema_50 ema_100 ema_200 sma_20 sma_50 sma_200 dema_20 \
+        let expected = "ema_9 ema_20 ema_50 ema_100 ema_200 sma_20 sma_50 sma_200 dema_20 \
                         tema_20 macd_12_26_9 macd_signal_12_26_9 macd_histogram_12_26_9 kama_30 \
                         supertrend_10_3 supertrend_direction_10_3 adx_14 plus_di_14 minus_di_14 \
                         aroon_down_14 aroon_up_14 sar_0_02_0_2 linear_regression_slope_20 \

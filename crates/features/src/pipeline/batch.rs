@@ -5,8 +5,10 @@ use std::ops::Range;
 use market_data::{Candle, CandleSeries, Timestamp};
 
 use super::FeaturePipeline;
+use super::higher::HigherTimeframe;
 use super::outside::Outside;
 use crate::bar::Bar;
+use crate::buffer::ColumnBuffer;
 use crate::error::FeatureError;
 use crate::frame::{FeatureFrame, Masked};
 use crate::indicator::BLOCK;
@@ -135,15 +137,9 @@ impl FeaturePipeline {
         self.own.run(bars, &mut columns[..own], block.start, poison);
         let mut first = own;
         for higher in &mut self.higher {
-            let width = higher.width();
-            let columns = &mut columns[first..first + width];
-            for (index, poison) in block.clone().zip(poison.iter_mut()) {
-                for (column, value) in columns.iter_mut().zip(higher.push(&series.get(index))) {
-                    column[index] = *value;
-                    *poison += value * 0.0;
-                }
-            }
-            first += width;
+            let columns = &mut columns[first..first + higher.width()];
+            run_higher(higher, series, block.clone(), columns, poison);
+            first += higher.width();
         }
         if first < columns.len() {
             let mut row = vec![0.0; columns.len() - first];
@@ -171,6 +167,35 @@ impl FeaturePipeline {
             .collect();
         frame.mask(&masked, masking);
     }
+}
+
+/// The values of one longer timeframe for a block of candles. They change with its candles only, so that whole
+/// stretches are filled.
+fn run_higher(
+    higher: &mut HigherTimeframe,
+    series: &CandleSeries,
+    block: Range<usize>,
+    columns: &mut [ColumnBuffer<f64>],
+    poison: &mut [f64],
+) {
+    let mut fill = |rows: Range<usize>, values: &[f64]| {
+        for (column, value) in columns.iter_mut().zip(values) {
+            column[rows.clone()].fill(*value);
+        }
+        if values.iter().any(|value| !value.is_finite()) {
+            poison[rows.start - block.start..rows.end - block.start].fill(f64::NAN);
+        }
+    };
+    let mut values = higher.latest().to_vec();
+    let mut start = block.start;
+    for index in block.clone() {
+        if higher.push(&series.get(index)) {
+            fill(start..index, &values);
+            start = index;
+            values.copy_from_slice(higher.latest());
+        }
+    }
+    fill(start..block.end, &values);
 }
 
 /// Whether the values of masked rows are replaced by NaN.

@@ -69,11 +69,16 @@ impl HigherTimeframe {
         self.latest.fill(f64::NAN);
     }
 
-    /// Takes one short candle; gives the values of the last long candle that is complete.
-    pub(crate) fn push(&mut self, candle: &Candle) -> &[f64] {
-        if let Some(long) = self.resampler.push(candle) {
-            self.set.push(self.timeframe.close_of(long.open_time), &long, &mut self.latest);
-        }
+    /// Takes one short candle; gives whether it completed a long one, so that [`HigherTimeframe::latest`] changed.
+    #[inline]
+    pub(crate) fn push(&mut self, candle: &Candle) -> bool {
+        let Some(long) = self.resampler.push(candle) else { return false };
+        self.set.push(self.timeframe.close_of(long.open_time), &long, &mut self.latest);
+        true
+    }
+
+    /// The values of the last long candle that is complete; NaN before there is one.
+    pub(crate) fn latest(&self) -> &[f64] {
         &self.latest
     }
 

@@ -167,7 +167,8 @@ impl FeaturePipeline {
         self.own.push(known_at, candle, &mut self.row[..own]);
         let mut first = own;
         for higher in &mut self.higher {
-            let values = higher.push(candle);
+            higher.push(candle);
+            let values = higher.latest();
             self.row[first..first + values.len()].copy_from_slice(values);
             first += values.len();
         }

@@ -103,7 +103,13 @@ impl IndicatorSet {
 
     /// Takes up to [`BLOCK`] bars, made with [`IndicatorSet::bar`], and writes rows `from..from + bars.len()` of
     /// `columns`. `poison` becomes NaN for each bar with a value that is not finite.
-    pub(crate) fn run(&mut self, bars: &[Bar], columns: &mut [ColumnBuffer<f64>], from: usize, poison: &mut [f64]) {
+    pub(crate) fn run(
+        &mut self,
+        bars: &[Bar],
+        columns: &mut [ColumnBuffer<f64>],
+        from: usize,
+        poison: &mut [f64],
+    ) {
         let mut measures = [Measure::NONE; BLOCK];
         for (measure, bar) in measures.iter_mut().zip(bars) {
             *measure = self.scaling.push(bar);
@@ -125,9 +131,10 @@ impl IndicatorSet {
             units = other_units;
             for (values, unit) in slices.iter_mut().zip(own_units) {
                 self.scaling.apply(*unit, values, measures);
-                // What is not finite stays so when multiplied by zero; this loop has no branch.
-                for (poison, value) in poison.iter_mut().zip(values.iter()) {
-                    *poison += value * 0.0;
+                if !are_finite(values) {
+                    for (poison, value) in poison.iter_mut().zip(values.iter()) {
+                        *poison += value * 0.0;
+                    }
                 }
             }
         }
@@ -149,4 +156,19 @@ impl IndicatorSet {
         self.previous_close = state.previous_close;
         Ok(())
     }
+}
+
+/// Whether all values are finite. What is not stays so when multiplied by zero; this loop has no branch and four
+/// sums at a time.
+#[inline]
+fn are_finite(values: &[f64]) -> bool {
+    let mut lanes = [0.0; 4];
+    let chunks = values.chunks_exact(4);
+    let rest: f64 = chunks.remainder().iter().map(|value| value * 0.0).sum();
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane += value * 0.0;
+        }
+    }
+    (lanes.iter().sum::<f64>() + rest) == 0.0
 }
