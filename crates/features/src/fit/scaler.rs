@@ -149,7 +149,7 @@ fn quartiles(values: &mut [f64]) -> [f64; 3] {
     // What lies below the middle holds the lower quartile, what lies above it the upper one.
     let (below, median_low, above) = values.select_nth_unstable_by(middle, f64::total_cmp);
     let median_low = *median_low;
-    let median = if last % 2 == 0 { median_low } else { f64::midpoint(median_low, smallest(above)) };
+    let median = if last.is_multiple_of(2) { median_low } else { f64::midpoint(median_low, smallest(above)) };
     let (quarter, share) = (last / 4, (last % 4) as f64 / 4.0);
     let lower = between(below, quarter, share, median_low);
     let (quarter, share) = (3 * last / 4, (3 * last % 4) as f64 / 4.0);
