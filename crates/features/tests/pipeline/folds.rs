@@ -71,6 +71,31 @@ fn a_gap_begins_anew_and_masks_the_warm_up() {
 }
 
 #[test]
+fn no_window_reaches_across_a_gap_even_without_a_warm_up() {
+    // The calendar needs no candles before, so that every row is valid.
+    let others = [
+        "price",
+        "trend",
+        "momentum",
+        "volatility",
+        "volume",
+        "cycle",
+        "pattern",
+        "level",
+        "higher_timeframe",
+    ];
+    let text = others.map(|group| format!("[{group}]\nenabled = false")).join("\n");
+    let spec = FeatureSpec::from_toml(&text).unwrap();
+    let series = with_gaps(&one(20, Timeframe::M5, 7), &[8]);
+    let frame = spec.frame(&series, Outside::default()).unwrap();
+    assert_eq!(frame.valid_rows(), 19);
+    let windows: Vec<_> = frame.windows(5).collect();
+    let expected: Vec<_> = (0..=3).chain(8..=14).map(|start| start..start + 5).collect();
+    assert_eq!(windows, expected);
+    assert_eq!(frame.windows(0).count(), 0);
+}
+
+#[test]
 fn extremes_give_finite_values_within_their_ranges() {
     let mut specs = vec![FeatureSpec::default()];
     let mut raw = FeatureSpec { scale: features::PriceScale::Raw, ..FeatureSpec::default() };
