@@ -1,6 +1,6 @@
 //! `feature-builder audit`
 
-use anyhow::Context;
+use anyhow::{bail, ensure};
 use clap::Args;
 use command_line::{CommonArguments, Outcome, Table, print_json, print_text};
 use features::audit::{AuditReport, PlantedLeak, audit};
@@ -34,7 +34,10 @@ pub(crate) fn run(
 ) -> anyhow::Result<Outcome> {
     let loaded = arguments.input.load(configuration, common)?;
     let options = &configuration.audit;
+    ensure!(arguments.last != Some(0), "--last 0: give a number of candles");
+    options.validate()?;
     let mut reports = Vec::with_capacity(loaded.selected.len());
+    let mut failed: Vec<(String, String)> = Vec::new();
     for key in &loaded.selected {
         let (series, outside) = loaded.get(key)?;
         let shortened;
@@ -54,15 +57,29 @@ pub(crate) fn run(
         } else {
             audit(&loaded.spec, series, outside, options, advance)
         };
-        reports.push(report.with_context(|| key.to_string())?);
         bar.finish();
+        match report {
+            Ok(report) => reports.push(report),
+            // The others are audited all the same; this one is an error at the end.
+            Err(error) => failed.push((key.to_string(), error.to_string())),
+        }
     }
     if common.is_json() {
-        print_json(&serde_json::json!({ "command": "audit", "series": reports, "refused": loaded.refused }))?;
+        print_json(
+            &serde_json::json!({ "command": "audit", "series": reports, "not_audited": failed, "refused": loaded.refused }),
+        )?;
     } else {
         for report in &reports {
             print(report, arguments.all)?;
         }
+    }
+    if let [(first, error), others @ ..] = failed.as_slice() {
+        bail!(
+            "{} of {} series could not be audited: {first}: {error}{}",
+            failed.len(),
+            loaded.selected.len(),
+            others.iter().map(|(key, error)| format!("\n{key}: {error}")).collect::<String>()
+        );
     }
     Ok(Outcome::finding_if(!loaded.refused.is_empty() || reports.iter().any(|report| !report.is_sound())))
 }

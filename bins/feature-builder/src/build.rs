@@ -6,13 +6,13 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use clap::Args;
 use command_line::{CommonArguments, Outcome, Table, print_json};
-use features::{FeatureFrame, FeaturePipeline, MaskedRows};
+use features::{FeatureFrame, FeaturePipeline, FeatureSpec, MaskedRows};
 use market_data::SeriesKey;
 use market_data::store::{TableColumn, write_columns, write_file};
 use serde::Serialize;
 
 use crate::configuration::Configuration;
-use crate::input::Input;
+use crate::input::{Input, Loaded};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Arguments {
@@ -52,8 +52,7 @@ pub(crate) fn run(
 ) -> anyhow::Result<Outcome> {
     let loaded = arguments.input.load(configuration, common)?;
     if let Some(directory) = &arguments.out {
-        std::fs::create_dir_all(directory)
-            .with_context(|| format!("{}: cannot create the directory", directory.display()))?;
+        prepare(directory, &loaded)?;
     }
     let mut built: Vec<Built> = Vec::with_capacity(loaded.selected.len());
     let bar = common.progress().bar(loaded.selected.len() as u64, "features");
@@ -63,6 +62,7 @@ pub(crate) fn run(
         let mut pipeline = FeaturePipeline::new(&loaded.spec, key.timeframe)?;
         let frame = pipeline.extend(series, outside).with_context(|| key.to_string())?;
         let seconds = begun.elapsed().as_secs_f64();
+        warn_of_holes(key, &frame, &loaded);
         let file = match &arguments.out {
             Some(directory) => Some(write(arguments, directory, &frame)?),
             None => None,
@@ -92,7 +92,7 @@ pub(crate) fn run(
     }
     for one in built.iter().filter(|one| one.rows == 0) {
         tracing::warn!(
-            "{}: none of its {} candles has features; the specification warms up for {} candles without a gap",
+            "{}: none of its {} candles has features; the specification warms up for {} candles without a gap: give a longer series, or leave out slow columns (`feature-builder columns` shows the warm-up of each)",
             one.series,
             one.candles,
             one.warm_up
@@ -120,11 +120,60 @@ fn print(built: &[Built]) -> anyhow::Result<()> {
     table.print()
 }
 
+/// Makes the directory. Files of another specification that this run would leave there are refused: one
+/// `features.toml` describes all.
+fn prepare(directory: &std::path::Path, loaded: &Loaded) -> anyhow::Result<()> {
+    let failed = || format!("{}: cannot create the directory", directory.display());
+    std::fs::create_dir_all(directory).with_context(failed)?;
+    let described = std::fs::read_to_string(directory.join("features.toml"));
+    if described.is_err()
+        || described.is_ok_and(|text| FeatureSpec::from_toml(&text).ok().as_ref() == Some(&loaded.spec))
+    {
+        return Ok(());
+    }
+    let own: Vec<String> = loaded.selected.iter().map(file_name).collect();
+    for entry in std::fs::read_dir(directory).with_context(failed)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        ensure!(
+            !name.ends_with(".parquet") || own.contains(&name),
+            "{}: {name} holds features of another specification and would stay; remove it, or write to another directory",
+            directory.display()
+        );
+    }
+    Ok(())
+}
+
+fn file_name(key: &SeriesKey) -> String {
+    format!("{}_{}_{}.parquet", key.venue, key.symbol.exchange_id(), key.timeframe)
+}
+
+/// Says where a value from outside is used long after it should have been renewed.
+fn warn_of_holes(key: &SeriesKey, frame: &FeatureFrame, loaded: &Loaded) {
+    let Some((first, last)) = frame.open_times().first().zip(frame.open_times().last()) else { return };
+    for column in &loaded.spec.exogenous.columns {
+        let name = column.series.replace("{symbol}", &key.symbol.exchange_id());
+        let Some(series) = loaded.exogenous().iter().find(|series| series.name() == name) else { continue };
+        let mut times: Vec<_> = series.known_at().iter().filter(|time| *time <= last).copied().collect();
+        let mut usual: Vec<i64> = times.windows(2).map(|pair| pair[1].since(pair[0])).collect();
+        usual.sort_unstable();
+        let Some(&usual) = usual.get(usual.len() / 2) else { continue };
+        times.push(*last);
+        let hole = times.windows(2).filter(|pair| pair[1] > *first).max_by_key(|pair| pair[1].since(pair[0]));
+        if let Some(hole) = hole.filter(|hole| hole[1].since(hole[0]) > 10 * usual.max(1))
+            && column.max_age_hours.is_none()
+        {
+            tracing::warn!(
+                "{key}: `{name}` tells nothing from {} to {}; rows of that time hold the old value; `max_age_hours` masks them",
+                hole[0],
+                hole[1]
+            );
+        }
+    }
+}
+
 /// Writes the features of one series under its name.
 fn write(arguments: &Arguments, directory: &std::path::Path, frame: &FeatureFrame) -> anyhow::Result<String> {
-    let key = frame.key();
-    let name = format!("{}_{}_{}.parquet", key.venue, key.symbol.exchange_id(), key.timeframe);
-    let path = directory.join(name);
+    let path = directory.join(file_name(frame.key()));
     ensure!(
         arguments.overwrite || !path.exists(),
         "{}: the file exists; remove it, or give --overwrite",
@@ -133,7 +182,7 @@ fn write(arguments: &Arguments, directory: &std::path::Path, frame: &FeatureFram
     let times = frame.open_times().iter().map(|time| time.as_millis()).collect();
     let valid = frame.valid().iter().map(|valid| i64::from(*valid)).collect();
     let mut columns =
-        vec![("timestamp", TableColumn::Integers(times)), ("valid", TableColumn::Integers(valid))];
+        vec![("open_time", TableColumn::Integers(times)), ("valid", TableColumn::Integers(valid))];
     for (column, values) in frame.columns().iter().zip(frame.values()) {
         columns.push((&column.name, TableColumn::Numbers(values.to_vec())));
     }

@@ -55,7 +55,13 @@ impl Input {
         let Some(path) = &self.spec else { return Ok(configuration.features.clone()) };
         let text =
             std::fs::read_to_string(path).with_context(|| format!("{}: cannot read", path.display()))?;
-        FeatureSpec::from_toml(&text).with_context(|| path.display().to_string())
+        // A file may be a specification alone, as `build` writes it, or hold it in `[features]`, as the settings do.
+        let table: toml::Table = text.parse().with_context(|| path.display().to_string())?;
+        let spec = match table.get("features") {
+            Some(features) if table.len() == 1 => toml::to_string(features)?,
+            _ => text,
+        };
+        FeatureSpec::from_toml(&spec).with_context(|| path.display().to_string())
     }
 
     /// Reads everything that is named.
@@ -82,7 +88,13 @@ impl Input {
         let mut loaded =
             Loaded { spec, selected, refused: refused.collect(), series, exogenous: gathered.exogenous };
         for (path, error) in &loaded.refused {
-            tracing::error!("{path}: {error}");
+            // The error itself names the file.
+            tracing::error!("{error}");
+            if error.contains("--accept") {
+                tracing::error!(
+                    "{path}: import it with `data-loader import --accept …` and give the store with --data"
+                );
+            }
         }
         for name in &self.series {
             if !loaded.selected.iter().any(|key| key.to_string() == *name) {
@@ -92,7 +104,15 @@ impl Input {
         }
         if loaded.selected.is_empty() {
             let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-            bail!("{}: no sound candle series of the --symbol and --timeframe asked for", paths.join(", "));
+            bail!(
+                "{}: no sound candle series to work on{}; list what there is with `data-loader inspect`",
+                paths.join(", "),
+                if self.symbol.is_some() || self.timeframe.is_some() {
+                    " of the --symbol and --timeframe asked for"
+                } else {
+                    ""
+                }
+            );
         }
         loaded.read_stored_exogenous(&paths)?;
         Ok(loaded)
@@ -130,6 +150,11 @@ impl Loaded {
             }
         }
         Ok(())
+    }
+
+    /// The series from outside the market that were read.
+    pub(crate) fn exogenous(&self) -> &[ExogenousSeries] {
+        &self.exogenous
     }
 
     /// The candles of a series, and what its features need beside them.

@@ -38,7 +38,13 @@ pub(crate) fn run(
     directory.finish(&report.document()?, &files)?;
     report.print(common)?;
     let without = report.series.iter().any(|series| series.labels == 0);
-    Ok(Outcome::finding_if(without || !gathered.refused.is_empty()))
+    let untrained = report.series.iter().all(|series| series.train_labels() == 0);
+    if untrained && !without {
+        tracing::warn!(
+            "no label may be trained on: every window reaches out of the training time; shorten the labeler's windows or the test"
+        );
+    }
+    Ok(Outcome::finding_if(without || untrained || !gathered.refused.is_empty()))
 }
 
 fn label_one(

@@ -52,6 +52,10 @@ struct Classes {
 }
 
 impl Classes {
+    fn total(&self) -> usize {
+        self.counts.iter().sum()
+    }
+
     fn of(counts: [usize; 3]) -> Self {
         let total = counts.iter().sum::<usize>().max(1) as f64;
         Self { counts, shares: counts.map(|count| count as f64 / total) }
@@ -81,6 +85,11 @@ pub(crate) struct Labelled {
 }
 
 impl Labelled {
+    /// How many labels may be trained on.
+    pub(crate) fn train_labels(&self) -> usize {
+        self.train.total()
+    }
+
     pub(crate) fn of(labels: &LabelSeries, split: &Split, file: String) -> Self {
         let classes = |indices: &[usize]| {
             let mut counts = [0; 3];

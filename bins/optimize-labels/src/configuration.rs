@@ -102,7 +102,7 @@ pub(crate) enum Unit {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct TrendSection {
     /// Shortest window in closes.
-    minimum_window: u32,
+    pub(crate) minimum_window: u32,
 }
 
 impl Default for Configuration {

@@ -31,7 +31,17 @@ pub(crate) fn run(
     let labelers = configuration.labelers();
     for labeler in &labelers {
         configuration.goal(labeler).validate()?;
-        labeler.validate().with_context(|| format!("labeler {}", labeler.name()))?;
+        labeler.validate().with_context(|| {
+            let name = labeler.name();
+            if matches!(labeler, Labeler::TrendScanning(_)) {
+                return format!(
+                    "labeler {name}: its windows go from `trend_scanning.minimum_window` = {} to the horizon of {} candles and \
+                     the candle itself; change one of them, or choose another --labeler",
+                    configuration.trend_scanning.minimum_window, configuration.horizon
+                );
+            }
+            format!("labeler {name}")
+        })?;
     }
     // Before the work: who is told only afterwards has waited for nothing.
     let outputs = Outputs::prepare(configuration)?;

@@ -24,7 +24,7 @@ pub fn markdown() -> Result<String, FeatureError> {
     whole.yata.enabled = true;
     whole.exogenous.columns = vec![ExogenousColumn {
         series: "funding_bybit_{symbol}".to_owned(),
-        field: "rate".to_owned(),
+        field: "funding_rate".to_owned(),
         transform: Transform::Level,
         max_age_hours: None,
     }];
@@ -69,7 +69,7 @@ Written by `cargo run --bin feature-builder -- reference`; a test holds this fil
 Every column is a fold over closed candles: the value of a row is known when its candle closes and uses nothing
 later. *Warm-up* is the number of candles of a run (a stretch without gaps) that pass before the column is used;
 from there on its value does not depend on where the run began, to one part in a million, which
-`feature-builder audit` measures on your own candles. *Range* is that of the formula's own value.
+`feature-builder audit` measures on your own candles (limits: [features.md](features.md#limits)). *Range* is that of the formula's own value.
 
 *Unit* says how the value becomes comparable between symbols (`scale` in the specification):
 
@@ -79,6 +79,8 @@ from there on its value does not depend on where the run began, to one part in a
 | level | (value − close) / close | (value − close) / mean true range of 14 candles | the value, in quote currency |
 | difference | value / close | value / mean true range of 14 candles | the value, in quote currency |
 | volume | value / mean volume of 50 candles | the same | the value, in base currency |
+
+On a longer timeframe (`1h_sma_20`) close, range and volume are those of the last complete candle of that timeframe.
 
 ";
 

@@ -133,6 +133,7 @@ impl<'a, S: FeatureSource, P: FnMut(usize, usize)> Audit<'a, S, P> {
     /// `count` rows from `first` up to `last`, spread evenly.
     fn spread(first: usize, last: usize, count: usize) -> Vec<usize> {
         let span = last.saturating_sub(first);
+        let count = count.min(span + 1);
         let mut rows: Vec<usize> = (0..count)
             .map(|step| first + (span as u128 * step as u128 / count.max(2) as u128) as usize)
             .collect();

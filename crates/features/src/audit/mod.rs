@@ -1,7 +1,8 @@
 //! Proof, on the user's own data, that features cannot look ahead and that their warm-up is long enough.
 //!
-//! - **Causality**: everything after a moment is replaced by noise (the candles, the reference symbol's, and what
-//!   outside series tell later); no row up to that moment may change by a single bit.
+//! - **Causality**: what comes after a moment is replaced by noise (the next candles, the reference symbol's, and the
+//!   values that outside series tell later; after the noise the series ends); no row up to that moment may change
+//!   by a single bit.
 //! - **Warm-up**: features are computed again from other first candles; from the stated warm-up on they must
 //!   agree with those of the whole series to one part in a million (but for single rows where rounding decides a
 //!   tie, which are counted).

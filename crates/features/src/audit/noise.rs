@@ -58,13 +58,18 @@ fn noisy(
 ) -> Result<CandleSeries, FeatureError> {
     let mut columns: CandleColumns = series.columns().slice(0..real.min(end));
     let mut close = real.checked_sub(1).map_or(1.0, |last| series.columns().close[last]);
-    let mut volume = real.checked_sub(1).map_or(1.0, |last| series.columns().volume[last]).max(1e-9);
+    let start = close;
+    let usual = real.checked_sub(1).map_or(1.0, |last| series.columns().volume[last]).max(1e-9);
     for index in real..end {
+        // However long the noise is, prices stay ones that can be written.
+        if !(start * 1e-2..start * 1e2).contains(&close) {
+            close = start;
+        }
         let open = close * (1.0 + random.random_range(-0.02..0.02));
         close = open * (1.0 + random.random_range(-0.05..0.05));
         let high = open.max(close) * (1.0 + random.random_range(0.0..0.02));
         let low = open.min(close) * (1.0 - random.random_range(0.0..0.02));
-        volume *= random.random_range(0.2..4.0);
+        let volume = usual * random.random_range(0.01..50.0);
         let open_time: Timestamp = series.columns().open_time[index];
         columns.push(&Candle { open_time, open, high, low, close, volume, turnover: None });
     }

@@ -297,6 +297,8 @@ fn supertrend(SuperTrendSettings { period, multiplier }: SuperTrendSettings) -> 
 
 fn directional_movement(n: usize) -> Planned {
     let memory = memory_of(1.0 / n as f64);
+    // A spike in the seed's true ranges weighs fifty times what follows, so that its memory must fade further.
+    let di_memory = memory * 5 / 4;
     let info = |name: &str, formula: String, source, warm_up| {
         column(format!("{name}_{n}"), formula, source).warm_up(warm_up).between(0.0, 100.0)
     };
@@ -312,13 +314,13 @@ fn directional_movement(n: usize) -> Planned {
             "plus_di",
             indicator("what the high rose, where more than the low fell"),
             "TA-Lib PLUS_DI; Wilder, New Concepts in Technical Trading Systems (1978)",
-            n + memory,
+            n + di_memory,
         ),
         info(
             "minus_di",
             indicator("what the low fell, where more than the high rose"),
             "TA-Lib MINUS_DI; Wilder, New Concepts in Technical Trading Systems (1978)",
-            n + memory,
+            n + di_memory,
         ),
     ];
     Planned::new(DirectionalMovement::new(n), columns)

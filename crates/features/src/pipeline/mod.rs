@@ -107,7 +107,7 @@ impl FeaturePipeline {
                 return Err(FeatureError::spec(
                     "columns",
                     &column.name,
-                    "two groups give this column; change one",
+                    "it is given twice; name each period and each timeframe once",
                 ));
             }
         }
@@ -186,7 +186,8 @@ impl FeaturePipeline {
     }
 
     /// The reference symbol's next closed candle, for specifications with `cross_asset`. Tell it before the
-    /// symbol's own candle of the same time is pushed; else that row is masked.
+    /// symbol's own candle of the same time is pushed; else that row is masked, and with it all until the longest
+    /// window is full again.
     pub fn tell_reference(&mut self, candle: &Candle) {
         if let Some(cross) = &mut self.cross {
             cross.tell(candle);

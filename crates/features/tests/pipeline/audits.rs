@@ -114,6 +114,12 @@ fn a_series_that_is_too_short_says_what_warms_up_longest() {
         audit(&FeatureSpec::default(), &series, Outside::default(), &options(), |_, _| {}).unwrap_err();
     assert!(matches!(error, FeatureError::TooLittle { .. }));
     assert!(error.to_string().contains("ema_200"), "{error}");
+    // More than there are candles is as many as there are; long noise stays sound.
+    let warm_up = features::FeaturePipeline::new(&short(), Timeframe::M5).unwrap().warm_up();
+    let just_enough = one(2 * warm_up + 600, Timeframe::M5, 36);
+    let endless = AuditOptions { cuts: 3, starts: 1 << 50, noise_candles: 5_000, ..AuditOptions::default() };
+    let report = audit(&short(), &just_enough, Outside::default(), &endless, |_, _| {}).unwrap();
+    assert!(report.is_sound() && report.starts > 10, "{:#?}", report.findings);
     let none = AuditOptions { cuts: 0, ..options() };
     let error = audit(&short(), &series, Outside::default(), &none, |_, _| {}).unwrap_err();
     assert!(error.to_string().contains("cuts"), "{error}");

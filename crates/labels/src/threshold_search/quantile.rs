@@ -87,9 +87,9 @@ pub(super) fn separate(
         let remedy = if share(within) < wanted_share && class == Label::Hold
             || share(within) > wanted_share && class != Label::Hold
         {
-            "too many returns are above `maximum` or come without volatility; raise `maximum` or change the target"
+            "too many candles are beyond any threshold (returns above `maximum`, no volatility or range); raise `maximum` where there is one, or change the target"
         } else {
-            "too many returns are zero, of the other sign or below `minimum`; lower `minimum` or change the target"
+            "too many candles are beyond no threshold (no movement, of the other side, below `minimum`); lower `minimum` where there is one, or change the target"
         };
         return Err(LabelError::TargetUnreachable {
             class,

@@ -383,7 +383,7 @@ fn prices_that_stand_still() {
     let search =
         |tolerance| search_horizon_threshold(&labeler, &candles, &within([0.3, 0.4, 0.3], tolerance));
     let error = search(0.02).unwrap_err().to_string();
-    assert!(error.contains("zero"), "{error}");
+    assert!(error.contains("no movement"), "{error}");
     let report = search(0.2).unwrap();
     assert!((report.pooled.shares[1] - 0.5).abs() < 0.01, "{}", report.to_toml());
     // Where the price has not moved there is no range to measure barriers in, and no label.
