@@ -53,7 +53,6 @@ mod rolling;
 mod smoothing;
 mod spec;
 
-pub use bar::Bar;
 pub use buffer::ColumnBuffer;
 pub use column::{ColumnInfo, Group, Unit};
 pub use error::FeatureError;
@@ -62,6 +61,5 @@ pub use fit::{
 };
 pub use frame::{FeatureFrame, MaskedRows};
 pub use group::*;
-pub use indicator::{Indicator, Values};
 pub use pipeline::{FeaturePipeline, FeatureRow, Outside};
 pub use spec::{FeatureSpec, PriceScale};

@@ -63,7 +63,7 @@ pub(crate) const BLOCK: usize = 128;
 /// An indicator sees one closed candle at a time and keeps what it needs, so that it cannot look ahead. It
 /// gives NaN in all values that it does not yet have, and after that only finite numbers. It allocates only
 /// when it is made. Its whole state is serialisable, so that a fold can be stopped and resumed to the bit.
-pub trait Indicator {
+pub(crate) trait Indicator {
     /// The values of one candle: `[f64; N]`.
     type Values: Values;
 
@@ -72,7 +72,7 @@ pub trait Indicator {
 }
 
 /// A fixed number of values: `[f64; N]`.
-pub trait Values: AsRef<[f64]> {
+pub(crate) trait Values: AsRef<[f64]> {
     /// How many there are.
     const WIDTH: usize;
 }
