@@ -1,8 +1,11 @@
 //! `cargo xtask lint`: everything that can be said about the sources without running them.
 
 mod floors;
+mod lint_tables;
 mod rust_text;
 mod sources;
+
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
@@ -20,6 +23,7 @@ pub(crate) fn lint(workspace: &Workspace) -> Result<Verdict> {
     };
 
     check("floors", report(&floors(workspace)?));
+    check("lints", report(&lint_tables(workspace)?));
     check("sources", report(&sources(workspace)?));
 
     let mut format = workspace.cargo();
@@ -35,7 +39,7 @@ pub(crate) fn lint(workspace: &Workspace) -> Result<Verdict> {
     check("documentation", run(&mut documentation, Verdict::Finding)?);
 
     if failed.is_empty() {
-        say("lint: floors, sources, format, clippy and documentation are fine");
+        say("lint: floors, lints, sources, format, clippy and documentation are fine");
         Ok(Verdict::Fine)
     } else {
         say(&format!("lint: failed: {}", failed.join(", ")));
@@ -60,19 +64,35 @@ fn report(complaints: &Complaints) -> Verdict {
     if complaints.violations.is_empty() { Verdict::Fine } else { Verdict::Finding }
 }
 
-fn floors(workspace: &Workspace) -> Result<Complaints> {
+fn members(workspace: &Workspace) -> Result<Vec<floors::Member>> {
     let mut metadata = workspace.cargo();
     metadata.args(["metadata", "--format-version", "1", "--no-deps"]);
     let output = metadata.output().context("cannot start `cargo metadata`")?;
     if !output.status.success() {
         bail!("`cargo metadata` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    let members = floors::members(&output.stdout, &workspace.root)?;
+    floors::members(&output.stdout, &workspace.root)
+}
+
+fn floors(workspace: &Workspace) -> Result<Complaints> {
+    let members = members(workspace)?;
     let mut violations = floors::violations(&members);
     let architecture = workspace.root.join("ARCHITECTURE.md");
     let architecture = std::fs::read_to_string(&architecture)
         .with_context(|| format!("cannot read {}", architecture.display()))?;
     violations.extend(floors::unlisted(&members, &architecture));
+    Ok(Complaints { violations, warnings: Vec::new() })
+}
+
+fn lint_tables(workspace: &Workspace) -> Result<Complaints> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    let root = read(&workspace.root.join("Cargo.toml"))?;
+    let mut violations = Vec::new();
+    for member in members(workspace)? {
+        violations.extend(lint_tables::violation(&member.name, &read(&member.manifest)?, &root));
+    }
     Ok(Complaints { violations, warnings: Vec::new() })
 }
 

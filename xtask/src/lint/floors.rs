@@ -4,7 +4,7 @@
 //! build and development dependencies alike: a test that needs a crate from above is a test of that
 //! crate, or an end-to-end test.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -65,7 +65,8 @@ const BINARIES_FLOOR: u8 = 6;
 /// A crate of the workspace.
 #[derive(Debug)]
 pub(super) struct Member {
-    name: String,
+    pub(super) name: String,
+    pub(super) manifest: PathBuf,
     /// Whether it lies in `bins/`: such a crate needs no row of its own.
     is_binary: bool,
     dependencies: Vec<Dependency>,
@@ -87,7 +88,7 @@ pub(super) fn members(metadata: &[u8], root: &Path) -> Result<Vec<Member>> {
     #[derive(Deserialize)]
     struct Package {
         name: String,
-        manifest_path: std::path::PathBuf,
+        manifest_path: PathBuf,
         dependencies: Vec<Dependency>,
     }
     let metadata: Metadata =
@@ -95,6 +96,7 @@ pub(super) fn members(metadata: &[u8], root: &Path) -> Result<Vec<Member>> {
     let member = |package: Package| Member {
         is_binary: package.manifest_path.starts_with(root.join("bins")),
         name: package.name,
+        manifest: package.manifest_path,
         dependencies: package.dependencies,
     };
     Ok(metadata.packages.into_iter().map(member).collect())
@@ -194,6 +196,7 @@ mod tests {
             let (name, words) = line.split_once(": ").unwrap_or((line, ""));
             Member {
                 name: name.trim_start_matches("bins/").to_owned(),
+                manifest: PathBuf::new(),
                 is_binary: name.starts_with("bins/"),
                 dependencies: words.split_whitespace().map(dependency).collect(),
             }
