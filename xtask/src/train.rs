@@ -8,6 +8,7 @@ mod data;
 mod features;
 mod identifier;
 mod labels;
+mod program;
 mod record;
 mod report;
 mod summary;

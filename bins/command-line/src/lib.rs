@@ -26,6 +26,7 @@
 //! ```
 
 mod arguments;
+mod clock;
 mod configuration;
 mod logging;
 mod outcome;
@@ -34,6 +35,7 @@ mod progress;
 mod table;
 
 pub use arguments::{CommonArguments, OutputFormat};
+pub use clock::now_millis;
 pub use configuration::{Assignment, ConfigLoader, ConfigurationError, EffectiveSetting, Loaded, Origin};
 pub use outcome::{Outcome, run};
 pub use output::{print_json, print_text};

@@ -118,7 +118,7 @@ fn write_one(arguments: &Arguments, series: &CandleSeries) -> anyhow::Result<Wri
         Format::Csv => "csv",
         Format::Parquet => "parquet",
     };
-    let name = format!("{}_{}_{}.{ending}", key.venue, key.symbol.exchange_id(), key.timeframe);
+    let name = format!("{}.{ending}", key.file_stem());
     let path = arguments.out.join(name);
     ensure!(
         arguments.overwrite || !path.exists(),

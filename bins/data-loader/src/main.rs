@@ -5,7 +5,6 @@
 
 mod configuration;
 mod export;
-mod files;
 mod generate;
 mod import;
 mod inspect;

@@ -1,16 +1,14 @@
 //! Arguments that say how files are read, shared by `import` and `inspect`.
 
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use clap::Args;
-use market_data::import::{ImportOptions, Kind};
+use command_line::now_millis;
+use market_data::import::{ImportOptions, Kind, files_of};
 use market_data::quality::{Policy, SignKind};
 use market_data::read::{DateOrder, ReadOptions};
 use market_data::{KnownAfter, Timeframe, Timestamp, Venue};
-
-use crate::files;
 
 /// How files are read and judged.
 #[derive(Args, Clone, Debug, Default)]
@@ -96,10 +94,7 @@ impl Reading {
 
     /// The time that counts as now.
     pub(crate) fn now(&self) -> Option<Timestamp> {
-        self.now.or_else(|| {
-            let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-            i64::try_from(since.as_millis()).ok().map(Timestamp::from_millis)
-        })
+        self.now.or_else(|| now_millis().map(Timestamp::from_millis))
     }
 }
 
@@ -129,14 +124,11 @@ pub(crate) fn expand(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut expanded = Vec::new();
     for path in paths {
         if path.is_dir() {
-            let found = files::in_directory(path)?;
-            anyhow::ensure!(
-                !found.is_empty(),
-                "{}: the directory holds no file with a known ending ({})",
-                path.display(),
-                files::ENDINGS.join(", ")
-            );
-            expanded.extend(found);
+            let mut notes = Vec::new();
+            expanded.extend(files_of(path, &mut notes)?);
+            for note in notes {
+                tracing::warn!("{note}");
+            }
         } else {
             expanded.push(path.clone());
         }

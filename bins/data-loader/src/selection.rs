@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use clap::Args;
 use market_data::store::Store;
-use market_data::{SeriesKey, Symbol, Timeframe, Venue};
+use market_data::{SeriesKey, Timeframe, Venue};
 
 /// Stored series, by venue, symbol and timeframe; all of them where nothing is said.
 #[derive(Args, Clone, Debug, Default)]
@@ -42,11 +42,8 @@ impl Selection {
     }
 
     fn matches(&self, key: &SeriesKey) -> bool {
-        let symbol = |text: &String| {
-            Symbol::parse_on(text, key.venue.market()).is_ok_and(|symbol| symbol == key.symbol)
-        };
         self.venue.as_ref().is_none_or(|venue| *venue == key.venue)
-            && self.symbol.as_ref().is_none_or(symbol)
+            && self.symbol.as_ref().is_none_or(|text| key.is_of(text))
             && self.timeframe.is_none_or(|timeframe| timeframe == key.timeframe)
     }
 }

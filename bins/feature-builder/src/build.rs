@@ -144,7 +144,7 @@ fn prepare(directory: &std::path::Path, loaded: &Loaded) -> anyhow::Result<()> {
 }
 
 fn file_name(key: &SeriesKey) -> String {
-    format!("{}_{}_{}.parquet", key.venue, key.symbol.exchange_id(), key.timeframe)
+    format!("{}.parquet", key.file_stem())
 }
 
 /// Says where a value from outside is used long after it should have been renewed.

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use command_line::CommonArguments;
+use command_line::{CommonArguments, now_millis};
 use features::{FeatureSpec, Outside};
 use market_data::import::{ImportOptions, gather_candles};
 use market_data::store::Store;
@@ -75,8 +74,14 @@ impl Input {
         // The reference symbol may be another one than is asked for.
         let wanted = |key: &SeriesKey| spec.cross_asset.enabled || self.matches(key);
         let spinner = common.progress().spinner("read");
-        let gathered = gather_candles(&paths, &ImportOptions::default(), now(), &wanted)?;
+        let gathered = gather_candles(
+            &paths,
+            &ImportOptions::default(),
+            now_millis().map(Timestamp::from_millis),
+            &wanted,
+        )?;
         spinner.finish();
+        gathered.require(&self.series)?;
         for note in &gathered.notes {
             tracing::info!("{note}");
         }
@@ -96,12 +101,6 @@ impl Input {
                 );
             }
         }
-        for name in &self.series {
-            if !loaded.selected.iter().any(|key| key.to_string() == *name) {
-                let known: Vec<String> = loaded.series.keys().map(ToString::to_string).collect();
-                bail!("--series {name}: there is no such series among {}", known.join(", "));
-            }
-        }
         if loaded.selected.is_empty() {
             let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
             bail!(
@@ -119,11 +118,8 @@ impl Input {
     }
 
     fn matches(&self, key: &SeriesKey) -> bool {
-        let symbol = |text: &String| {
-            Symbol::parse_on(text, key.venue.market()).is_ok_and(|symbol| symbol == key.symbol)
-        };
         (self.series.is_empty() || self.series.contains(&key.to_string()))
-            && self.symbol.as_ref().is_none_or(symbol)
+            && self.symbol.as_ref().is_none_or(|text| key.is_of(text))
             && self.timeframe.is_none_or(|timeframe| timeframe == key.timeframe)
     }
 }
@@ -172,10 +168,4 @@ impl Loaded {
         }
         Ok((series, outside))
     }
-}
-
-/// The time against which unfinished candles are found.
-fn now() -> Option<Timestamp> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    i64::try_from(since.as_millis()).ok().map(Timestamp::from_millis)
 }

@@ -1,9 +1,7 @@
 //! From candles to labels.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use anyhow::{Context, ensure};
-use command_line::{CommonArguments, Outcome};
+use anyhow::Context;
+use command_line::{CommonArguments, Outcome, now_millis};
 use labels::splits::TimeRange;
 use labels::{LabelTable, Labeler};
 use market_data::import::{Gathered, gather_candles};
@@ -54,8 +52,7 @@ fn label_one(
     directory: &Directory,
 ) -> anyhow::Result<Labelled> {
     let labels = labeler.label(candles)?;
-    let key = candles.key();
-    let file = format!("{}_{}_{}.parquet", key.venue, key.symbol.exchange_id(), key.timeframe);
+    let file = format!("{}.parquet", candles.key().file_stem());
     write_columns(&directory.file(&file), &LabelTable::of(&labels).into_columns())?;
     Ok(Labelled::of(&labels, &plan.apply(&labels), file))
 }
@@ -70,21 +67,17 @@ fn gather(
         arguments.timeframe.is_none_or(|timeframe| timeframe == key.timeframe)
             && (arguments.series.is_empty() || arguments.series.contains(&key.to_string()))
     };
-    let mut gathered = gather_candles(&arguments.data, &configuration.import, now(), &wanted)?;
+    let mut gathered = gather_candles(
+        &arguments.data,
+        &configuration.import,
+        now_millis().map(Timestamp::from_millis),
+        &wanted,
+    )?;
     spinner.finish();
     for (path, error) in &gathered.refused {
         tracing::warn!(file = %path.display(), "refused: {error}");
     }
-    for name in &arguments.series {
-        let held = gathered.series.iter().any(|series| series.key().to_string() == *name);
-        ensure!(held, "--series '{name}': no source holds it; list them with `data-loader inspect`");
-    }
+    gathered.require(&arguments.series)?;
     let left_out = configuration.max_symbols.map(|count| gathered.keep_longest(count as usize));
     Ok((gathered, left_out.unwrap_or_default()))
-}
-
-/// The time against which unfinished candles are found.
-fn now() -> Option<Timestamp> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    i64::try_from(since.as_millis()).ok().map(Timestamp::from_millis)
 }

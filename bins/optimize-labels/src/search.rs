@@ -1,9 +1,7 @@
 //! From candles to thresholds.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use anyhow::{Context, bail};
-use command_line::{CommonArguments, Outcome};
+use command_line::{CommonArguments, Outcome, now_millis};
 use labels::splits::{SplitPlan, TimeRange, TrainCandles};
 use labels::threshold_search::{
     CriticalValues, Histogram, SweepRow, ThresholdPair, ThresholdReport, search_threshold, sweep,
@@ -80,15 +78,17 @@ fn gather(
         arguments.timeframe.is_none_or(|timeframe| timeframe == key.timeframe)
             && (arguments.series.is_empty() || arguments.series.contains(&key.to_string()))
     };
-    let mut gathered = gather_candles(&arguments.data, &configuration.import, now(), &wanted)?;
+    let mut gathered = gather_candles(
+        &arguments.data,
+        &configuration.import,
+        now_millis().map(Timestamp::from_millis),
+        &wanted,
+    )?;
     spinner.finish();
     for (path, error) in &gathered.refused {
         tracing::warn!(file = %path.display(), "refused: {error}");
     }
-    for name in &arguments.series {
-        let held = gathered.series.iter().any(|series| series.key().to_string() == *name);
-        anyhow::ensure!(held, "--series '{name}': no source holds it; list them with `data-loader inspect`");
-    }
+    gathered.require(&arguments.series)?;
     let mut left_out = Vec::new();
     if let Some(count) = configuration.max_symbols {
         let lengths: Vec<(String, usize)> =
@@ -101,12 +101,6 @@ fn gather(
         }));
     }
     Ok((gathered, left_out))
-}
-
-/// The time against which unfinished candles are found.
-fn now() -> Option<Timestamp> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    i64::try_from(since.as_millis()).ok().map(Timestamp::from_millis)
 }
 
 fn try_labeler(

@@ -63,3 +63,8 @@ pub use frame::{FeatureFrame, MaskedRows};
 pub use group::*;
 pub use pipeline::{FeaturePipeline, FeatureRow, Outside};
 pub use spec::{FeatureSpec, PriceScale};
+
+/// The guide's Rust code, compiled and run with the documentation's tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/features.md")]
+struct Guide;

@@ -342,6 +342,16 @@ impl SeriesKey {
     pub const fn new(venue: Venue, symbol: Symbol, timeframe: Timeframe) -> Self {
         Self { venue, symbol, timeframe }
     }
+
+    /// Whether `text` names its symbol, in any spelling of its market.
+    pub fn is_of(&self, text: &str) -> bool {
+        Symbol::parse_on(text, self.venue.market()).is_ok_and(|symbol| symbol == self.symbol)
+    }
+
+    /// The name of its files without their ending, which an import understands: `bybit-linear_BTCUSDT_5m`.
+    pub fn file_stem(&self) -> String {
+        format!("{}_{}_{}", self.venue, self.symbol.exchange_id(), self.timeframe)
+    }
 }
 
 impl fmt::Display for SeriesKey {

@@ -1,17 +1,15 @@
 //! Computes the features of every series of this run, and proves on them that nothing looks ahead.
 
-use std::process::{Command, Stdio};
+use std::ffi::OsString;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::report::Report;
+use super::report::{Key, Report};
 use super::{Run, Stage, print};
-use crate::say;
 use crate::table::table;
 use crate::verdict::Verdict;
-use crate::workspace::shown;
 
 pub(super) const STAGE: Stage = Stage { name: "features", run };
 
@@ -75,54 +73,26 @@ pub(super) fn record(run: &Run) -> Value {
 /// The candle series of this run as `feature-builder --series` takes them, each once.
 fn names(report: &Report) -> Vec<String> {
     let stored = report.files.iter().filter(|file| file.status.verdict() == Verdict::Fine);
-    let mut names: Vec<String> = stored
-        .flat_map(|file| &file.series)
-        .map(|series| format!("{} {} {}", series.key.venue, series.key.symbol, series.key.timeframe))
-        .collect();
+    let mut names: Vec<String> =
+        stored.flat_map(|file| &file.series).map(|series| series.key.name()).collect();
     names.sort();
     names.dedup();
     names
 }
 
-/// Runs the program on these series of the store; gives its document.
+/// Runs the program on these series; an error ends the run.
 fn call(run: &Run, words: &[&str], series: &[String]) -> Result<(Value, Verdict)> {
-    let mut command = Command::new(run.program(PROGRAM)?);
-    command.args(words).args(["--output-format", "json", "--data"]).arg(&run.store);
-    for name in series {
-        command.args(["--series", name]);
+    let words_given: Vec<OsString> = words.iter().map(OsString::from).collect();
+    let (document, verdict) = run.call(PROGRAM, &words_given, series)?;
+    if verdict == Verdict::Error {
+        bail!("{PROGRAM} {} could not do its work; its own message stands above", words[0]);
     }
-    for assignment in run.arguments.settings_of(PROGRAM) {
-        command.args(["--set", assignment]);
-    }
-    command.current_dir(&run.workspace.root).stdin(Stdio::null()).stderr(Stdio::inherit());
-    say(&format!("$ {}", super::without_values(&shown(&command), &run.arguments.set)));
-    let output = command.output().with_context(|| format!("cannot start {PROGRAM}"))?;
-    let verdict = match output.status.code() {
-        Some(0) => Verdict::Fine,
-        Some(1) => Verdict::Finding,
-        _ => bail!("{PROGRAM} {} could not do its work; its own message stands above", words[0]),
-    };
-    let document = serde_json::from_slice(&output.stdout)
-        .with_context(|| format!("{PROGRAM} {} wrote no report that can be read", words[0]))?;
     Ok((document, verdict))
 }
 
 fn read<T: for<'de> Deserialize<'de>>(document: &Value) -> Result<Vec<T>> {
     let series = document.get("series").cloned().unwrap_or_default();
     serde_json::from_value(series).with_context(|| format!("{PROGRAM} wrote a report of another form"))
-}
-
-#[derive(Debug, Deserialize)]
-struct Key {
-    venue: String,
-    symbol: String,
-    timeframe: String,
-}
-
-impl Key {
-    fn name(&self) -> String {
-        format!("{} {} {}", self.venue, self.symbol, self.timeframe)
-    }
 }
 
 #[derive(Debug, Deserialize)]

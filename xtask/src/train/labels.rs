@@ -18,7 +18,7 @@ fn run(run: &mut Run) -> Result<Verdict> {
     };
     let out = run.directory()?.join("labels");
     let words = vec!["--labeler".into(), labeler.into(), "--out".into(), out.into()];
-    let (document, verdict) = run.label_program("label-candles", words)?;
+    let (document, verdict) = run.call("label-candles", &words, &run.labels.series)?;
     run.labels.labels = document;
     print(&text(&run.labels.labels))?;
     Ok(verdict)

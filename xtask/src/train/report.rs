@@ -81,6 +81,13 @@ pub(super) struct Key {
     pub(super) timeframe: String,
 }
 
+impl Key {
+    /// The series as programs name it: `bybit-linear BTC/USDT:USDT 5m`.
+    pub(super) fn name(&self) -> String {
+        format!("{} {} {}", self.venue, self.symbol, self.timeframe)
+    }
+}
+
 /// Missing candles between the first and the last one.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 pub(super) struct Gaps {

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -15,7 +14,6 @@ use super::report::Report;
 use super::{Run, Stage};
 use crate::say;
 use crate::verdict::Verdict;
-use crate::workspace::shown;
 
 pub(super) const STAGE: Stage = Stage { name: "thresholds", run };
 
@@ -62,7 +60,7 @@ fn run(run: &mut Run) -> Result<Verdict> {
         words.extend(["--target".into(), target.into()]);
     }
     words.extend(["--out".into(), directory.join("thresholds.json").into()]);
-    let (document, verdict) = run.label_program("optimize-labels", words)?;
+    let (document, verdict) = run.call("optimize-labels", &words, &run.labels.series)?;
     run.labels.thresholds = document;
     let found = &run.labels.thresholds["labelers"][0];
     if let Some(problem) = found["problem"].as_str() {
@@ -88,49 +86,14 @@ impl LabelerName {
     }
 }
 
-impl Run {
-    /// Runs a program on the labelled series of this run's store; its document, null where it wrote none, and
-    /// how it ended. An error of the program does not end the run: the record is written all the same.
-    pub(super) fn label_program(&self, name: &str, words: Vec<OsString>) -> Result<(Value, Verdict)> {
-        let mut program = Command::new(self.program(name)?);
-        program.arg("--data").arg(&self.store);
-        for series in &self.labels.series {
-            program.args(["--series", series]);
-        }
-        program.args(words).args(["--output-format", "json"]);
-        for assignment in self.arguments.settings_of(name) {
-            program.args(["--set", assignment]);
-        }
-        program.current_dir(&self.workspace.root).stdin(Stdio::null()).stderr(Stdio::inherit());
-        say(&format!("$ {}", super::without_values(&shown(&program), &self.arguments.set)));
-        let output = program.output().with_context(|| format!("cannot start {name}"))?;
-        read(name, &output.stdout, output.status.code())
-    }
-}
-
-fn read(name: &str, stdout: &[u8], code: Option<i32>) -> Result<(Value, Verdict)> {
-    let verdict = match code {
-        Some(0) => Verdict::Fine,
-        Some(1) => Verdict::Finding,
-        _ => Verdict::Error,
-    };
-    if verdict == Verdict::Error && stdout.trim_ascii().is_empty() {
-        return Ok((Value::Null, verdict));
-    }
-    let document = serde_json::from_slice(stdout)
-        .with_context(|| format!("{name} wrote no document that can be read"))?;
-    Ok((document, verdict))
-}
-
 /// The stored series of the timeframe with the most candles: what counts in candles is not the same in each.
 fn longest_timeframe(report: &Report) -> (Option<String>, Vec<String>) {
     let mut by_timeframe: BTreeMap<&str, (u64, Vec<String>)> = BTreeMap::new();
     let stored = report.files.iter().filter(|file| file.status.verdict() == Verdict::Fine);
     for series in stored.flat_map(|file| &file.series) {
-        let key = &series.key;
-        let (candles, names) = by_timeframe.entry(&key.timeframe).or_default();
+        let (candles, names) = by_timeframe.entry(&series.key.timeframe).or_default();
         *candles += series.rows;
-        let name = format!("{} {} {}", key.venue, key.symbol, key.timeframe);
+        let name = series.key.name();
         if !names.contains(&name) {
             names.push(name);
         }
@@ -169,16 +132,5 @@ mod tests {
         // A refused file left nothing in the store.
         let refused = r#"{"files":[{"status":"refused","series":[{"rows":5}]}]}"#;
         assert_eq!(longest_timeframe(&serde_json::from_str(refused).unwrap()).0, None);
-    }
-
-    #[test]
-    fn the_exit_code_is_the_verdict() {
-        let verdict = |stdout: &str, code| read("x", stdout.as_bytes(), code).map(|(_, verdict)| verdict);
-        assert_eq!(verdict("{}", Some(0)).unwrap(), Verdict::Fine);
-        assert_eq!(verdict("{}", Some(1)).unwrap(), Verdict::Finding);
-        assert_eq!(verdict("", Some(2)).unwrap(), Verdict::Error);
-        assert_eq!(verdict("{}", None).unwrap(), Verdict::Error);
-        assert!(verdict("", Some(0)).is_err());
-        assert!(verdict("panicked", Some(1)).is_err());
     }
 }

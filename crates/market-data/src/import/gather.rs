@@ -117,6 +117,21 @@ impl Gathered {
         left_out
     }
 
+    /// Checks that every series named is there.
+    ///
+    /// # Errors
+    /// [`MarketDataError::InvalidRequest`] names the first one that is not.
+    pub fn require(&self, names: &[String]) -> Result<(), MarketDataError> {
+        let held = |name: &String| self.series.iter().any(|series| series.key().to_string() == *name);
+        match names.iter().find(|name| !held(name)) {
+            None => Ok(()),
+            Some(name) => Err(MarketDataError::request(
+                format!("series '{name}'"),
+                "no source holds it; list them with `data-loader inspect`",
+            )),
+        }
+    }
+
     fn take(&mut self, content: Imported, file: &str, wanted: &dyn Fn(&SeriesKey) -> bool) {
         match content {
             Imported::Candles(all) => {
@@ -133,8 +148,12 @@ impl Gathered {
     }
 }
 
-/// The files that a path stands for.
-fn files_of(path: &Path, notes: &mut Vec<String>) -> Result<Vec<PathBuf>, MarketDataError> {
+/// The files that a path stands for: itself, those of a directory by their endings, or those whose names fit its
+/// pattern of `*` and `?`. What is left out of a directory is noted.
+///
+/// # Errors
+/// When a directory cannot be listed or holds no file of a known ending, or no name fits a pattern.
+pub fn files_of(path: &Path, notes: &mut Vec<String>) -> Result<Vec<PathBuf>, MarketDataError> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let is_pattern = !path.exists() && name.contains(['*', '?']);
     if !path.is_dir() && !is_pattern {

@@ -25,7 +25,7 @@ use crate::read::{
 use crate::symbol::Market;
 use crate::timestamp::Timestamp;
 
-pub use gather::{Gathered, gather_candles};
+pub use gather::{Gathered, files_of, gather_candles};
 
 use side_table::SideTable;
 
