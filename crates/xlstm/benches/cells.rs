@@ -9,14 +9,18 @@ mod machine;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use xlstm::kernel::Level;
 use xlstm::kernel::mlstm::{
     Form, MlstmForward, MlstmGradients, MlstmInputs, MlstmOptions, MlstmShape, MlstmState, MlstmStepInputs,
     backward_into, forward_into, step,
 };
+use xlstm::kernel::mlstm_layer::{
+    self, MlstmLayerForward, MlstmLayerGradients, MlstmLayerInputs, MlstmLayerOptions, MlstmLayerShape,
+    MlstmLayerState, MlstmLayerStepInputs, MlstmLayerWeights,
+};
 use xlstm::kernel::slstm::{
     self, SlstmForward, SlstmGradients, SlstmInputs, SlstmRecurrence, SlstmShape, SlstmState,
 };
+use xlstm::kernel::{ForgetGate, Level};
 
 fn main() {
     machine::print_header("cells");
@@ -76,13 +80,17 @@ impl Case {
 const SHAPES: [(usize, usize); 9] =
     [(60, 8), (60, 24), (60, 32), (60, 48), (60, 96), (128, 48), (256, 16), (256, 48), (512, 48)];
 
+fn options(form: Form) -> MlstmOptions {
+    MlstmOptions { form, forget: ForgetGate::Sigmoid, final_state: false, level: Level::detect() }
+}
+
 fn training(bencher: Bencher, (time, dim): (usize, usize), form: Form) {
     let case = Case::new(time, dim);
     let gradient = &case.vectors[3 * case.shape.sequence_len()..];
     let (mut output, mut gradients) = (MlstmForward::default(), MlstmGradients::default());
     bencher.counter(ItemsCount::new(case.shape.rows())).bench_local(|| {
         let inputs = case.inputs();
-        let options = MlstmOptions { form, final_state: false, level: Level::detect() };
+        let options = options(form);
         forward_into(case.shape, &inputs, options, &mut output).unwrap();
         backward_into(&inputs, &output.hidden, &output.saved, gradient, None, &mut gradients).unwrap();
     });
@@ -108,7 +116,7 @@ fn mlstm_forward_only_parallel(bencher: Bencher, (time, dim): (usize, usize)) {
     let case = Case::new(time, dim);
     let mut output = MlstmForward::default();
     bencher.counter(ItemsCount::new(case.shape.rows())).bench_local(|| {
-        let options = MlstmOptions { form: Form::Parallel, final_state: false, level: Level::detect() };
+        let options = options(Form::Parallel);
         forward_into(case.shape, &case.inputs(), options, &mut output).unwrap();
     });
 }
@@ -130,7 +138,14 @@ fn slstm_whole(bencher: Bencher, dim: usize, with_backward: bool) {
     let (input, gradient) = (numbers(shape.input_len(), 0.5, 1.0), numbers(shape.output_len(), 0.0, 1.0));
     let weights = numbers(4 * 4 * dim * dim, 0.0, 0.2);
     let recurrence = SlstmRecurrence::pack(4, dim, &weights, &numbers(16 * dim, 0.0, 1.0)).unwrap();
-    let inputs = SlstmInputs { input: &input, recurrence: &recurrence, reset: None, initial: None };
+    let inputs = SlstmInputs {
+        input: &input,
+        recurrence: &recurrence,
+        reset: None,
+        initial: None,
+        forget_gate: ForgetGate::Sigmoid,
+        recurrent_mask: None,
+    };
     let (mut output, mut gradients) = (SlstmForward::default(), SlstmGradients::default());
     bencher.counter(ItemsCount::new(shape.batch * shape.heads)).bench_local(|| {
         slstm::forward_into(Level::detect(), shape, &inputs, &mut output).unwrap();
@@ -151,8 +166,16 @@ fn slstm_one_step(bencher: Bencher, batch: usize) {
     let mut state = SlstmState::empty(batch, heads, dim);
     let mut output = vec![0.0; batch * heads * dim];
     bencher.counter(ItemsCount::new(batch)).bench_local(|| {
-        let inputs =
-            slstm::SlstmStepInputs { batch, heads, dim, input: &input, recurrence: &recurrence, reset: None };
+        let inputs = slstm::SlstmStepInputs {
+            batch,
+            heads,
+            dim,
+            input: &input,
+            recurrence: &recurrence,
+            reset: None,
+            forget_gate: ForgetGate::Sigmoid,
+            recurrent_mask: None,
+        };
         slstm::step(Level::detect(), &inputs, &mut state, &mut output).unwrap();
     });
 }
@@ -173,8 +196,104 @@ fn mlstm_one_step(bencher: Bencher, dim: usize) {
             value: &case.vectors[2 * n..3 * n],
             input_gate: &case.input_gate,
             forget_gate: &case.forget_gate,
+            forget: ForgetGate::Sigmoid,
             reset: None,
         };
         step(Level::detect(), &inputs, &mut state, &mut hidden).unwrap();
+    });
+}
+
+/// Weights and rows of an mLSTM layer of four heads, blocks of 4 and 4 taps.
+struct LayerCase {
+    shape: MlstmLayerShape,
+    values: Vec<Vec<f32>>,
+    projected: Vec<f32>,
+    gradient: Vec<f32>,
+}
+
+impl LayerCase {
+    fn new(batch: usize, time: usize, inner: usize) -> Self {
+        let shape = MlstmLayerShape { batch, time, heads: 4, inner, block: 4, taps: 4 };
+        let values = vec![
+            numbers(4 * inner, 0.0, 0.5),
+            numbers(inner, 0.0, 0.2),
+            numbers(4 * inner, 0.0, 0.5),
+            numbers(4 * inner, 0.1, 0.5),
+            numbers(4 * inner, -0.1, 0.5),
+            numbers(12 * inner, 0.0, 0.02),
+            numbers(4, 0.0, 0.1),
+            numbers(12 * inner, 0.0, 0.02),
+            numbers(4, 4.5, 1.0),
+            numbers(inner, 0.0, 0.2),
+            numbers(inner, 1.0, 0.2),
+        ];
+        let projected = numbers(shape.projected_len(), 0.0, 1.0);
+        let gradient = numbers(shape.output_len(), 0.0, 1.0);
+        Self { shape, values, projected, gradient }
+    }
+    fn weights(&self) -> MlstmLayerWeights<'_, f32> {
+        let v = &self.values;
+        MlstmLayerWeights {
+            conv_weight: &v[0],
+            conv_bias: &v[1],
+            query: &v[2],
+            key: &v[3],
+            value: &v[4],
+            input_gate_weight: &v[5],
+            input_gate_bias: &v[6],
+            forget_gate_weight: &v[7],
+            forget_gate_bias: &v[8],
+            norm: &v[9],
+            skip: &v[10],
+        }
+    }
+    fn options(&self, keep: bool) -> MlstmLayerOptions {
+        MlstmLayerOptions {
+            form: Form::Parallel,
+            forget: ForgetGate::Sigmoid,
+            soft_cap: None,
+            final_state: false,
+            keep,
+            level: Level::detect(),
+        }
+    }
+}
+
+fn layer(bencher: Bencher, inner: usize, with_backward: bool) {
+    let case = LayerCase::new(128, 60, inner);
+    let (mut output, mut gradients) = (MlstmLayerForward::default(), MlstmLayerGradients::default());
+    let inputs = MlstmLayerInputs { projected: &case.projected, reset: None, initial: None };
+    let (weights, options) = (case.weights(), case.options(with_backward));
+    bencher.counter(ItemsCount::new(case.shape.batch * case.shape.heads)).bench_local(|| {
+        mlstm_layer::forward_into(case.shape, &weights, &inputs, options, &mut output).unwrap();
+        if with_backward {
+            let (saved, gradient) = (&output.saved, &case.gradient);
+            mlstm_layer::backward_into(&weights, &inputs, saved, gradient, &mut gradients).unwrap();
+        }
+    });
+}
+
+/// One item = one (batch, head) of T = 60, batch 128, 4 heads, forward + backward; argument: inner width.
+#[divan::bench(args = [96, 192])]
+fn mlstm_layer_training(bencher: Bencher, inner: usize) {
+    layer(bencher, inner, true);
+}
+
+/// As above, forward only and nothing kept.
+#[divan::bench(args = [96, 192])]
+fn mlstm_layer_forward_only(bencher: Bencher, inner: usize) {
+    layer(bencher, inner, false);
+}
+
+/// One item = one sequence (inner width 192), one step.
+#[divan::bench(args = [1, 8, 1000])]
+fn mlstm_layer_one_step(bencher: Bencher, batch: usize) {
+    let case = LayerCase::new(batch, 1, 192);
+    let mut state = MlstmLayerState::empty(&case.shape);
+    let mut output = vec![0.0; case.shape.output_len()];
+    let inputs = MlstmLayerStepInputs { projected: &case.projected, reset: None };
+    let (weights, options) = (case.weights(), case.options(false));
+    bencher.counter(ItemsCount::new(batch)).bench_local(|| {
+        mlstm_layer::step(case.shape, &weights, &inputs, options, &mut state, &mut output).unwrap();
     });
 }

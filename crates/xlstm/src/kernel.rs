@@ -4,14 +4,25 @@
 //! ([`mlstm::reference`], [`slstm::reference`]). Every kernel exists in `f32` (use) and `f64` (checks), and is
 //! compiled for the build's baseline, for AVX2 and for AVX-512; which one runs is a [`Level`].
 
-mod error;
+pub mod bias;
+mod convolution;
+pub(crate) mod error;
+mod gate;
+pub mod gated_gelu;
+pub mod layer_norm;
 mod level;
+pub mod linear;
 pub mod math;
+pub mod matmul;
 pub mod mlstm;
+pub mod mlstm_layer;
+mod norm;
 mod product;
 mod rows;
-mod schedule;
+pub(crate) mod schedule;
 pub mod slstm;
+pub mod slstm_layer;
 
 pub use error::KernelError;
+pub use gate::ForgetGate;
 pub use level::Level;

@@ -19,6 +19,16 @@ pub enum KernelError {
         /// Which size.
         name: &'static str,
     },
+    /// A size of the shape does not divide into equal parts.
+    #[error("{name} does not divide into parts of {part}: it is {size}")]
+    Indivisible {
+        /// Which size.
+        name: &'static str,
+        /// Its value.
+        size: usize,
+        /// What it should be a multiple of.
+        part: usize,
+    },
     /// The forward pass had an initial state and these inputs have none, or the reverse.
     #[error("saved values do not belong to these inputs: {name} differs")]
     ForeignSaved {
@@ -30,6 +40,11 @@ pub enum KernelError {
 /// Checks one slice length.
 pub(crate) fn expect_length(name: &'static str, expected: usize, found: usize) -> Result<(), KernelError> {
     if expected == found { Ok(()) } else { Err(KernelError::Length { name, expected, found }) }
+}
+
+/// Checks that `size` is a multiple of `part`, which is not zero.
+pub(crate) fn expect_multiple(name: &'static str, size: usize, part: usize) -> Result<(), KernelError> {
+    if size.is_multiple_of(part) { Ok(()) } else { Err(KernelError::Indivisible { name, size, part }) }
 }
 
 /// Checks that a size is not zero.

@@ -1,4 +1,5 @@
-//! mLSTM cell: matrix memory with exponential input gate and sigmoid forget gate, forward and backward.
+//! mLSTM cell: matrix memory with exponential input gate and sigmoid or exponential forget gate, forward and
+//! backward.
 //!
 //! Source: Beck et al. 2024, *xLSTM: Extended Long Short-Term Memory* (arXiv 2405.04517), equations 19 to 27;
 //! the chunkwise form after Beck et al. 2025, *Tiled Flash Linear Attention* (arXiv 2503.14376). Re-derived from
@@ -12,28 +13,29 @@
 //! h  = C'^T q / (max(|q.n'|, exp(-m')) + eps)
 //! ```
 //!
-//! One engine computes whole sequences: a sequence is cut into chunks; inside a chunk the cell is a masked matrix
+//! With the exponential forget gate ([`crate::kernel::ForgetGate`]), f itself stands for log sigmoid(f). One engine computes whole sequences: a sequence is cut into chunks; inside a chunk the cell is a masked matrix
 //! product, between chunks the state is carried. One chunk over everything is the *parallel* form. The *step*
 //! form ([`step`]) carries the state from call to call. A sequence without an initial state starts from
 //! C = n = 0, m = −∞.
 //!
 //! Invariants: results are bit-identical for any number of threads; gates are summed in f64; exponent
 //! arguments below −87 are exact zeros in f32; finite inputs never give NaN. What the kernels never do: keep a
-//! T x T matrix from forward to backward, or treat the denominator as a constant in the backward pass.
+//! T x T matrix from forward to backward, treat the denominator as a constant in the backward pass, or round n to
+//! f32 between steps or chunks.
 
 use crate::kernel::error::{KernelError, expect_length, expect_positive};
 use crate::kernel::level::Level;
 use crate::kernel::math::Real;
 
-mod backward;
+pub(crate) mod backward;
 mod backward_scratch;
-mod chunk;
+pub(crate) mod chunk;
 mod form;
-mod forward;
-mod plan;
+pub(crate) mod forward;
+pub(crate) mod plan;
 pub mod reference;
 mod rows;
-mod step;
+pub(crate) mod step;
 
 pub use backward::{FinalStateGradient, MlstmGradients, backward, backward_into};
 pub use form::{Form, Purpose, choose_form};
@@ -92,7 +94,7 @@ pub struct MlstmInputs<'a, T> {
     pub value: &'a [T],
     /// Input gate pre-activation i (exponential gate), `[batch, heads, time]`, finite.
     pub input_gate: &'a [T],
-    /// Forget gate pre-activation f (sigmoid gate), `[batch, heads, time]`, finite.
+    /// Forget gate pre-activation f, `[batch, heads, time]`, finite; see [`crate::kernel::ForgetGate`].
     pub forget_gate: &'a [T],
     /// `[batch, time]`: true where the state is emptied *before* that step (an episode begins there).
     pub reset: Option<&'a [bool]>,
@@ -120,8 +122,8 @@ impl<T> MlstmInputs<'_, T> {
 pub struct MlstmState<T> {
     /// C, `[batch, heads, dim of keys, dim of values]`; carries the 1/sqrt(D) of the keys.
     pub memory: Vec<T>,
-    /// n, `[batch, heads, dim of keys]`.
-    pub normaliser: Vec<T>,
+    /// n, `[batch, heads, dim of keys]`; always f64, because q·n may cancel almost wholly.
+    pub normaliser: Vec<f64>,
     /// m, `[batch, heads]`; −∞ for an empty state.
     pub stabiliser: Vec<T>,
 }
@@ -142,7 +144,7 @@ impl<T: Real> MlstmState<T> {
         let rows = batch * heads;
         Self {
             memory: vec![T::ZERO; rows * dim * dim],
-            normaliser: vec![T::ZERO; rows * dim],
+            normaliser: vec![0.0; rows * dim],
             stabiliser: vec![T::ZERO; rows],
         }
     }
@@ -178,15 +180,24 @@ impl<T> MlstmState<T> {
 #[derive(Clone, Copy)]
 pub(crate) struct HeadState<'a, T> {
     pub memory: &'a [T],
-    pub normaliser: &'a [T],
+    pub normaliser: &'a [f64],
     pub stabiliser: &'a T,
 }
 
 /// One recurrence's state, written.
 pub(crate) struct HeadStateMut<'a, T> {
     pub memory: &'a mut [T],
-    pub normaliser: &'a mut [T],
+    pub normaliser: &'a mut [f64],
     pub stabiliser: &'a mut T,
+}
+
+impl<T: Real> HeadStateMut<'_, T> {
+    /// Empties the state.
+    pub(crate) fn clear(&mut self) {
+        self.memory.fill(T::ZERO);
+        self.normaliser.fill(0.0);
+        *self.stabiliser = T::NEGATIVE_INFINITY;
+    }
 }
 
 /// What every function of one call needs to know.

@@ -68,7 +68,18 @@ pub(crate) fn run_jobs<J: Send, S: 'static>(
 /// Gives a reused buffer its length; its contents are then anything, to be overwritten.
 pub(crate) fn fit<T: Real>(buffer: &mut Vec<T>, length: usize) {
     if buffer.len() != length {
-        // Not `resize`: a fresh zeroed allocation costs nothing until it is touched.
-        *buffer = vec![T::ZERO; length];
+        *buffer = zeros(length);
     }
+}
+
+/// Elements below which a buffer is filled by the calling thread.
+const FILL_SERIAL_BELOW: usize = 1 << 16;
+
+/// A zeroed buffer. Large ones are filled by all threads: what an allocator hands out again has to be cleared, and
+/// one thread would hold up the others with it.
+pub(crate) fn zeros<T: Real>(length: usize) -> Vec<T> {
+    if length < FILL_SERIAL_BELOW {
+        return vec![T::ZERO; length];
+    }
+    rayon::iter::repeat_n(T::ZERO, length).with_min_len(FILL_SERIAL_BELOW / 4).collect()
 }

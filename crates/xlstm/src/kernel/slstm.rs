@@ -15,9 +15,13 @@
 //! matrix product for all rows of the slice. Slices depend on the batch alone and their weight gradients are
 //! added in their order, so results are bit-identical for any number of threads.
 //!
+//! With [`ForgetGate::Exponential`] f stands in the place of log sigmoid(f). With a recurrent mask, y_(t-1) is
+//! multiplied by it before R, by the same factors at every step (variational dropout).
+//!
 //! A unit whose n is 0 counts as empty, whatever its m: that is where a sequence starts and where a reset leads.
 
 use crate::kernel::error::{KernelError, expect_length, expect_positive};
+use crate::kernel::gate::ForgetGate;
 use crate::kernel::level::Level;
 use crate::kernel::math::Real;
 use crate::kernel::product::padded;
@@ -25,7 +29,7 @@ use gates::Places;
 
 mod backward;
 mod forward;
-mod gates;
+pub(crate) mod gates;
 pub mod reference;
 
 pub use backward::{SlstmGradients, backward, backward_into};
@@ -78,11 +82,11 @@ pub struct SlstmRecurrence<T> {
     heads: usize,
     dim: usize,
     /// Per head `[dim_in, 4 · dim_out padded]`: R transposed, gates side by side.
-    forward: Vec<T>,
+    pub(crate) forward: Vec<T>,
     /// Per head `[4 · dim_out, dim_in padded]`: R as it is.
-    backward: Vec<T>,
+    pub(crate) backward: Vec<T>,
     /// Per head `[4 · dim padded]`.
-    bias: Vec<T>,
+    pub(crate) bias: Vec<T>,
 }
 
 impl<T: Real> SlstmRecurrence<T> {
@@ -189,6 +193,10 @@ pub struct SlstmInputs<'a, T> {
     pub reset: Option<&'a [bool]>,
     /// State before the first step; `None`: empty.
     pub initial: Option<&'a SlstmState<T>>,
+    /// How f acts.
+    pub forget_gate: ForgetGate,
+    /// `[batch, heads, dim]`: factors of y_(t-1) before R, the same at every step; `None`: all 1.
+    pub recurrent_mask: Option<&'a [T]>,
 }
 
 impl<T: Real> SlstmInputs<'_, T> {
@@ -198,6 +206,9 @@ impl<T: Real> SlstmInputs<'_, T> {
         self.recurrence.check(shape.heads, shape.dim)?;
         if let Some(reset) = self.reset {
             expect_length("reset", shape.batch * shape.time, reset.len())?;
+        }
+        if let Some(mask) = self.recurrent_mask {
+            expect_length("recurrent_mask", shape.state_len(), mask.len())?;
         }
         self.initial.map_or(Ok(()), |state| state.check(shape.state_len()))
     }

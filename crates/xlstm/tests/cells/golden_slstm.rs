@@ -1,11 +1,11 @@
 //! Every `slstm_*` golden file: whole sequences and steps, f64 and f32, all instruction levels.
 
 use crate::cases::{Golden, error, golden_files, max_abs};
-use xlstm::kernel::Level;
 use xlstm::kernel::math::Real;
 use xlstm::kernel::slstm::{
     SlstmInputs, SlstmRecurrence, SlstmShape, SlstmState, SlstmStepInputs, backward, forward, step,
 };
+use xlstm::kernel::{ForgetGate, Level};
 
 /// f64 1e-9; f32 5e-5, the stricter of the README's figures, for every file.
 fn tolerance<T: Real>() -> f64 {
@@ -24,7 +24,14 @@ fn one_file<T: Real>(golden: &Golden, level: Level) -> Vec<(String, f64)> {
         stabiliser: golden.real("m0"),
     });
     let recurrence = SlstmRecurrence::pack(shape.heads, shape.dim, &r, &b).unwrap();
-    let inputs = SlstmInputs { input: &x, recurrence: &recurrence, reset: None, initial: initial.as_ref() };
+    let inputs = SlstmInputs {
+        input: &x,
+        recurrence: &recurrence,
+        reset: None,
+        initial: initial.as_ref(),
+        forget_gate: ForgetGate::Sigmoid,
+        recurrent_mask: None,
+    };
     let result = forward(level, shape, &inputs).unwrap();
     let found = backward(&inputs, &result.saved, &dy, None).unwrap();
     let mut errors = Vec::new();
@@ -64,6 +71,8 @@ fn one_file<T: Real>(golden: &Golden, level: Level) -> Vec<(String, f64)> {
             input: &input,
             recurrence: &recurrence,
             reset: None,
+            forget_gate: ForgetGate::Sigmoid,
+            recurrent_mask: None,
         };
         step(level, &inputs, &mut state, &mut output).unwrap();
         for b in 0..shape.batch {

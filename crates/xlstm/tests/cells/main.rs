@@ -6,4 +6,6 @@ mod cases;
 mod golden_mlstm;
 mod golden_slstm;
 mod property_mlstm;
+mod property_mlstm_layer;
 mod property_slstm;
+mod property_slstm_layer;

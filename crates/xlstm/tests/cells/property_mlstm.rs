@@ -3,12 +3,12 @@
 use crate::cases::{Random, cast, error, max_abs};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use xlstm::kernel::Level;
 use xlstm::kernel::math::Real;
 use xlstm::kernel::mlstm::{
     FinalStateGradient, Form, MlstmForward, MlstmGradients, MlstmInputs, MlstmOptions, MlstmShape,
     MlstmState, MlstmStepInputs, backward, backward_into, forward, forward_into, reference, step,
 };
+use xlstm::kernel::{ForgetGate, Level};
 
 #[derive(Clone)]
 struct Case {
@@ -22,6 +22,7 @@ struct Case {
     reset: Option<Vec<bool>>,
     initial: Option<MlstmState<f64>>,
     final_gradient: Option<MlstmState<f64>>,
+    forget: ForgetGate,
 }
 
 impl Case {
@@ -34,18 +35,26 @@ impl Case {
             stabiliser: random.normals(shape.rows(), mean, 1.0),
         };
         let (first, last) = (state(0.5), state(0.0));
+        // Every third case has the exponential forget gate, with factors on both sides of 1.
+        let (forget, mean) =
+            if seed.is_multiple_of(3) { (ForgetGate::Exponential, -0.5) } else { (ForgetGate::Sigmoid, 2.0) };
         Self {
             shape,
             q: random.normals(sequence, 0.0, 1.0),
             k: random.normals(sequence, 0.0, 1.0),
             v: random.normals(sequence, 0.0, 1.0),
             i: random.normals(gates, 0.0, 1.5),
-            f: random.normals(gates, 2.0, 2.0),
+            f: random.normals(gates, mean, if seed.is_multiple_of(3) { 0.7 } else { 2.0 }),
             dh: random.normals(sequence, 0.0, 1.0),
             reset: reset.then(|| (0..shape.batch * shape.time).map(|_| random.uniform() < 0.2).collect()),
             initial: initial.then_some(first),
             final_gradient: final_gradient.then_some(last),
+            forget,
         }
+    }
+
+    fn options(&self, form: Form, level: Level) -> MlstmOptions {
+        MlstmOptions { form, forget: self.forget, final_state: true, level }
     }
 }
 
@@ -68,7 +77,7 @@ impl Case {
 fn cast_state<T: Real>(state: &MlstmState<f64>) -> MlstmState<T> {
     MlstmState {
         memory: cast(&state.memory),
-        normaliser: cast(&state.normaliser),
+        normaliser: cast::<T>(&state.normaliser).into_iter().map(Real::to_f64).collect(),
         stabiliser: cast(&state.stabiliser),
     }
 }
@@ -118,7 +127,7 @@ fn named<T: Real>(hidden: Vec<T>, state: MlstmState<T>, g: MlstmGradients<T>) ->
     let mut all = vec![
         ("h", hidden),
         ("C", state.memory),
-        ("n", state.normaliser),
+        ("n", cast(&state.normaliser)),
         ("m", state.stabiliser),
         ("dq", g.query),
         ("dk", g.key),
@@ -128,7 +137,7 @@ fn named<T: Real>(hidden: Vec<T>, state: MlstmState<T>, g: MlstmGradients<T>) ->
     ];
     if let Some(initial) = g.initial {
         all.push(("dC0", initial.memory));
-        all.push(("dn0", initial.normaliser));
+        all.push(("dn0", cast(&initial.normaliser)));
         all.push(("dm0", initial.stabiliser));
     }
     all
@@ -137,7 +146,7 @@ fn named<T: Real>(hidden: Vec<T>, state: MlstmState<T>, g: MlstmGradients<T>) ->
 fn fused<T: Real>(case: &Case, form: Form, level: Level) -> Named<T> {
     let typed = Typed::<T>::new(case);
     let inputs = typed.inputs(case);
-    let output = forward(case.shape, &inputs, MlstmOptions { form, final_state: true, level }).unwrap();
+    let output = forward(case.shape, &inputs, case.options(form, level)).unwrap();
     let state = output.state.unwrap();
     let last = typed.final_gradient.as_ref().map(|gradient| FinalStateGradient { state: &state, gradient });
     let gradients = backward(&inputs, &output.hidden, &output.saved, &typed.dh, last).unwrap();
@@ -147,8 +156,9 @@ fn fused<T: Real>(case: &Case, form: Form, level: Level) -> Named<T> {
 fn plain<T: Real>(case: &Case) -> Named<T> {
     let typed = Typed::<T>::new(case);
     let inputs = typed.inputs(case);
-    let (hidden, state) = reference::forward(case.shape, &inputs);
-    let gradients = reference::backward(case.shape, &inputs, &typed.dh, typed.final_gradient.as_ref());
+    let (hidden, state) = reference::forward(case.shape, &inputs, case.forget);
+    let gradients =
+        reference::backward(case.shape, &inputs, case.forget, &typed.dh, typed.final_gradient.as_ref());
     named(hidden, state, gradients)
 }
 
@@ -232,7 +242,7 @@ proptest! {
         let (hidden, state) = in_pieces(&case, length);
         prop_assert_eq!(&hidden, &whole[0].1);
         prop_assert_eq!(&state.memory, &whole[1].1);
-        prop_assert_eq!(&state.normaliser, &whole[2].1);
+        prop_assert_eq!(&cast::<f32>(&state.normaliser), &whole[2].1);
         prop_assert_eq!(&state.stabiliser, &whole[3].1);
     }
 
@@ -278,6 +288,7 @@ fn by_steps(case: &Case) -> (Vec<f64>, MlstmState<f64>) {
             value: &vector(&case.v),
             input_gate: &part(&case.i, time, t..t + 1),
             forget_gate: &part(&case.f, time, t..t + 1),
+            forget: case.forget,
             reset: reset.as_deref(),
         };
         step(Level::detect(), &inputs, &mut state, &mut hidden).unwrap();
@@ -308,7 +319,7 @@ fn in_pieces(case: &Case, length: usize) -> (Vec<f32>, MlstmState<f32>) {
             initial: Some(&state),
         };
         let shape = MlstmShape { batch, heads, time: length, dim };
-        let options = MlstmOptions { form: Form::Parallel, final_state: true, level: Level::detect() };
+        let options = case.options(Form::Parallel, Level::detect());
         let output = forward(shape, &inputs, options).unwrap();
         for (row, hidden) in output.hidden.chunks(length * dim).enumerate() {
             let to = (row * time + start) * dim;
@@ -322,7 +333,7 @@ fn in_pieces(case: &Case, length: usize) -> (Vec<f32>, MlstmState<f32>) {
 /// sum(h dh) + <C', dC'> + n'.dn' + m' dm', in f64.
 fn loss(case: &Case, form: Form) -> f64 {
     let typed = Typed::<f64>::new(case);
-    let options = MlstmOptions { form, final_state: true, level: Level::detect() };
+    let options = case.options(form, Level::detect());
     let output = forward(case.shape, &typed.inputs(case), options).unwrap();
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let mut total = dot(&output.hidden, &case.dh);
@@ -437,7 +448,7 @@ fn used_buffers_give_the_same_bits() {
             let fresh = fused::<f32>(&case, form, Level::detect());
             let typed = Typed::<f32>::new(&case);
             let inputs = typed.inputs(&case);
-            let options = MlstmOptions { form, final_state: true, level: Level::detect() };
+            let options = case.options(form, Level::detect());
             forward_into(shape, &inputs, options, &mut output).unwrap();
             let state = output.state.as_ref().unwrap();
             let last = typed.final_gradient.as_ref().map(|gradient| FinalStateGradient { state, gradient });
@@ -456,7 +467,7 @@ fn wrong_sizes_are_errors() {
     let shape = MlstmShape { batch: 1, heads: 1, time: 2, dim: 3 };
     let case = Case::new(shape, 1, false, false, false);
     let typed = Typed::<f32>::new(&case);
-    let options = MlstmOptions { form: Form::Parallel, final_state: false, level: Level::detect() };
+    let options = case.options(Form::Parallel, Level::detect());
     let inputs = typed.inputs(&case);
     assert!(forward(MlstmShape { time: 3, ..shape }, &inputs, options).is_err());
     assert!(forward(MlstmShape { dim: 0, ..shape }, &inputs, options).is_err());
@@ -466,4 +477,35 @@ fn wrong_sizes_are_errors() {
     let state = MlstmState::empty(1, 1, 3);
     let with_state = MlstmInputs { initial: Some(&state), ..inputs };
     assert!(backward(&with_state, &output.hidden, &output.saved, &typed.dh, None).is_err());
+}
+
+/// n carries more digits than f32 holds, in steps and between calls: no one rounds it on the way. (D = 7, so that the
+/// factor 1/sqrt(D) fills all digits.)
+#[test]
+fn the_normaliser_is_never_rounded_to_f32() {
+    let shape = MlstmShape { batch: 1, heads: 1, time: 1, dim: 7 };
+    let rounded = |state: &MlstmState<f32>| state.normaliser.iter().any(|n| f64::from(*n as f32) == *n);
+    let mut stepped = MlstmState::empty(1, 1, 7);
+    let mut chunked = MlstmState::empty(1, 1, 7);
+    for seed in 0..5 {
+        let case = Case::new(shape, 3 * seed + 1, false, false, false);
+        let typed = Typed::<f32>::new(&case);
+        let inputs = MlstmStepInputs {
+            batch: 1,
+            heads: 1,
+            dim: 7,
+            query: &typed.q,
+            key: &typed.k,
+            value: &typed.v,
+            input_gate: &typed.i,
+            forget_gate: &typed.f,
+            forget: case.forget,
+            reset: None,
+        };
+        step(Level::detect(), &inputs, &mut stepped, &mut [0.0; 7]).unwrap();
+        let inputs = MlstmInputs { initial: Some(&chunked), ..typed.inputs(&case) };
+        chunked =
+            forward(shape, &inputs, case.options(Form::Parallel, Level::detect())).unwrap().state.unwrap();
+        assert!(!rounded(&stepped) && !rounded(&chunked), "step {seed}");
+    }
 }

@@ -3,13 +3,13 @@
 use crate::cases::{Random, cast, error, max_abs};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use xlstm::kernel::Level;
 use xlstm::kernel::math::Real;
 use xlstm::kernel::slstm::reference::{self, ReferenceInputs};
 use xlstm::kernel::slstm::{
     SlstmForward, SlstmGradients, SlstmInputs, SlstmRecurrence, SlstmShape, SlstmState, SlstmStepInputs,
     backward, backward_into, forward, forward_into, step,
 };
+use xlstm::kernel::{ForgetGate, Level};
 
 #[derive(Clone)]
 struct Case {
@@ -21,6 +21,8 @@ struct Case {
     reset: Option<Vec<bool>>,
     initial: Option<SlstmState<f64>>,
     final_gradient: Option<SlstmState<f64>>,
+    forget_gate: ForgetGate,
+    mask: Option<Vec<f64>>,
 }
 
 impl Case {
@@ -46,6 +48,9 @@ impl Case {
             reset: reset.then(|| (0..shape.batch * shape.time).map(|_| random.uniform() < 0.2).collect()),
             initial: initial.then_some(first),
             final_gradient: final_gradient.then_some(last),
+            forget_gate: if random.uniform() < 0.7 { ForgetGate::Sigmoid } else { ForgetGate::Exponential },
+            mask: (random.uniform() < 0.4)
+                .then(|| (0..length).map(|_| if random.uniform() < 0.3 { 0.0 } else { 1.25 }).collect()),
         }
     }
 }
@@ -72,11 +77,14 @@ fn fused<T: Real>(case: &Case, level: Level) -> Named<T> {
     let SlstmShape { heads, dim, .. } = case.shape;
     let recurrence = SlstmRecurrence::pack(heads, dim, &cast::<T>(&case.r), &cast::<T>(&case.b)).unwrap();
     let (input, initial) = (cast::<T>(&case.x), case.initial.as_ref().map(cast_state));
+    let mask = case.mask.as_deref().map(cast::<T>);
     let inputs = SlstmInputs {
         input: &input,
         recurrence: &recurrence,
         reset: case.reset.as_deref(),
         initial: initial.as_ref(),
+        forget_gate: case.forget_gate,
+        recurrent_mask: mask.as_deref(),
     };
     let result = forward(level, case.shape, &inputs).unwrap();
     let gradient: Option<SlstmState<T>> = case.final_gradient.as_ref().map(cast_state);
@@ -98,6 +106,8 @@ fn plain(case: &Case) -> Named<f64> {
         bias: &case.b,
         reset: case.reset.as_deref(),
         initial: case.initial.as_ref(),
+        forget_gate: case.forget_gate,
+        recurrent_mask: case.mask.as_deref(),
     };
     let (output, state) = reference::forward(case.shape, &inputs);
     let found = reference::backward(case.shape, &inputs, &case.dy, case.final_gradient.as_ref());
@@ -193,6 +203,8 @@ proptest! {
 fn in_pieces(case: &Case, length: usize) -> (Vec<f32>, SlstmState<f32>) {
     let SlstmShape { batch, time, heads, dim } = case.shape;
     let (width, x) = (heads * dim, cast::<f32>(&case.x));
+    let mask = case.mask.as_deref().map(cast::<f32>);
+    let (forget_gate, recurrent_mask) = (case.forget_gate, mask.as_deref());
     let recurrence = SlstmRecurrence::pack(heads, dim, &cast::<f32>(&case.r), &cast::<f32>(&case.b)).unwrap();
     let mut state = case.initial.as_ref().map_or_else(|| SlstmState::empty(batch, heads, dim), cast_state);
     let mut all = vec![0.0; batch * time * width];
@@ -215,6 +227,8 @@ fn in_pieces(case: &Case, length: usize) -> (Vec<f32>, SlstmState<f32>) {
                 input: &input,
                 recurrence: &recurrence,
                 reset: reset.as_deref(),
+                forget_gate,
+                recurrent_mask,
             };
             step(Level::detect(), &inputs, &mut state, &mut output).unwrap();
             output
@@ -224,6 +238,8 @@ fn in_pieces(case: &Case, length: usize) -> (Vec<f32>, SlstmState<f32>) {
                 recurrence: &recurrence,
                 reset: reset.as_deref(),
                 initial: Some(&state),
+                forget_gate,
+                recurrent_mask,
             };
             let shape = SlstmShape { batch, time: count, heads, dim };
             let result = forward(Level::detect(), shape, &inputs).unwrap();
@@ -247,6 +263,8 @@ fn loss(case: &Case) -> f64 {
         recurrence: &recurrence,
         reset: case.reset.as_deref(),
         initial: case.initial.as_ref(),
+        forget_gate: case.forget_gate,
+        recurrent_mask: case.mask.as_deref(),
     };
     let result = forward(Level::detect(), case.shape, &inputs).unwrap();
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
@@ -332,7 +350,15 @@ fn used_buffers_give_the_same_bits() {
         let recurrence = SlstmRecurrence::pack(2, dim, &cast::<f32>(&case.r), &cast::<f32>(&case.b)).unwrap();
         let (input, initial) = (cast::<f32>(&case.x), case.initial.as_ref().map(cast_state));
         let reset = case.reset.as_deref();
-        let inputs = SlstmInputs { input: &input, recurrence: &recurrence, reset, initial: initial.as_ref() };
+        let mask = case.mask.as_deref().map(cast::<f32>);
+        let inputs = SlstmInputs {
+            input: &input,
+            recurrence: &recurrence,
+            reset,
+            initial: initial.as_ref(),
+            forget_gate: case.forget_gate,
+            recurrent_mask: mask.as_deref(),
+        };
         forward_into(Level::detect(), shape, &inputs, &mut output).unwrap();
         backward_into(&inputs, &output.saved, &cast::<f32>(&case.dy), None, &mut gradients).unwrap();
         let mut found = vec![("y", output.output.clone())];
@@ -350,7 +376,16 @@ fn wrong_sizes_are_errors() {
     let case = Case::new(shape, 1, false, false, false);
     let recurrence = SlstmRecurrence::pack(1, 3, &case.r, &case.b).unwrap();
     assert!(SlstmRecurrence::pack(1, 4, &case.r, &case.b).is_err());
-    let inputs = SlstmInputs { input: &case.x, recurrence: &recurrence, reset: None, initial: None };
+    let inputs = SlstmInputs {
+        input: &case.x,
+        recurrence: &recurrence,
+        reset: None,
+        initial: None,
+        forget_gate: case.forget_gate,
+        recurrent_mask: None,
+    };
+    let short = SlstmInputs { recurrent_mask: Some(&case.dy[..2]), ..inputs };
+    assert!(forward(Level::detect(), shape, &short).is_err());
     assert!(forward(Level::detect(), SlstmShape { time: 3, ..shape }, &inputs).is_err());
     assert!(forward(Level::detect(), SlstmShape { batch: 0, ..shape }, &inputs).is_err());
     let result = forward(Level::detect(), shape, &inputs).unwrap();

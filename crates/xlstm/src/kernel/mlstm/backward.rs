@@ -10,19 +10,22 @@
 //! and a gradient of the final state depends on it by `dm - <dC, C> - dn.n`; both are added to `G_{t,s*}`, s* the
 //! step at which the maximum of row t was reached (or the initial stabiliser). The result is the exact gradient.
 
-use super::backward_scratch::Scratch;
+pub(crate) use super::backward_scratch::Scratch;
 use super::chunk::{FROM_STATE, copy_rows_out, kept_state, kept_state_len};
 use super::forward::STRIP;
 use super::plan::Chunk;
-use super::rows::{BackwardStrip, forget_slopes, multiply_rows, row_dots, scale_rows, weigh_rows_backward};
+use super::rows::{
+    BackwardStrip, accumulate_normaliser, forget_slopes, multiply_rows, row_dots, scale_rows,
+    weigh_rows_backward,
+};
 use super::{EPSILON, Geometry, HeadState, HeadStateMut, MlstmInputs, MlstmSaved, MlstmShape, MlstmState};
 use crate::kernel::error::{KernelError, expect_length};
+use crate::kernel::gate::ForgetGate;
 use crate::kernel::level::Level;
 use crate::kernel::math::Real;
 use crate::kernel::product::{
     Extent, Into, Left, Right, copy_padded, padded, padded_rows, product, transpose_padded,
 };
-use crate::kernel::rows::accumulate_rows;
 use crate::kernel::schedule::{fit, run_jobs};
 
 /// A gradient that reaches the state after the last step.
@@ -65,26 +68,28 @@ impl<T> Default for MlstmGradients<T> {
     }
 }
 
-struct Job<'a, T> {
-    query: &'a [T],
-    key: &'a [T],
-    value: &'a [T],
-    input_gate: &'a [T],
-    forget_gate: &'a [T],
-    hidden: &'a [T],
-    hidden_gradient: &'a [T],
-    denominator: &'a [T],
-    sign: &'a [T],
-    kept: &'a [T],
-    chunks: &'a [Chunk],
-    initial: Option<HeadState<'a, T>>,
-    last: Option<(HeadState<'a, T>, HeadState<'a, T>)>,
-    query_out: &'a mut [T],
-    key_out: &'a mut [T],
-    value_out: &'a mut [T],
-    input_out: &'a mut [T],
-    forget_out: &'a mut [T],
-    initial_out: Option<HeadStateMut<'a, T>>,
+pub(crate) struct Job<'a, T> {
+    pub query: &'a [T],
+    pub key: &'a [T],
+    pub value: &'a [T],
+    pub input_gate: &'a [T],
+    pub forget_gate: &'a [T],
+    pub hidden: &'a [T],
+    pub hidden_gradient: &'a [T],
+    pub denominator: &'a [T],
+    pub sign: &'a [T],
+    pub kept: &'a [T],
+    pub kept_normalisers: &'a [f64],
+    pub forget: ForgetGate,
+    pub chunks: &'a [Chunk],
+    pub initial: Option<HeadState<'a, T>>,
+    pub last: Option<(HeadState<'a, T>, HeadState<'a, T>)>,
+    pub query_out: &'a mut [T],
+    pub key_out: &'a mut [T],
+    pub value_out: &'a mut [T],
+    pub input_out: &'a mut [T],
+    pub forget_out: &'a mut [T],
+    pub initial_out: Option<HeadStateMut<'a, T>>,
 }
 
 /// A chunk's inputs with padded rows.
@@ -177,6 +182,7 @@ fn make_jobs<'a, T: Real>(
     let ForwardValues { inputs, hidden, saved, hidden_gradient, final_state } = *forward;
     let mut initial_out = gradients.initial.as_mut().map(|state| state.heads_mut(dim));
     let mut kept = saved.kept.as_slice();
+    let mut kept_normalisers = saved.kept_normalisers.as_slice();
     let sequences = gradients
         .query
         .chunks_exact_mut(time * dim)
@@ -187,8 +193,10 @@ fn make_jobs<'a, T: Real>(
         .enumerate()
         .map(|(row, ((query_out, (key_out, value_out)), (input_out, forget_out)))| {
             let batch = row / heads;
-            let (mine, rest) = kept.split_at(saved.plan.kept_states(batch) * kept_state_len(dim));
-            kept = rest;
+            let states = saved.plan.kept_states(batch);
+            let (mine, rest) = kept.split_at(states * kept_state_len(dim));
+            let (my_normalisers, other_normalisers) = kept_normalisers.split_at(states * dim);
+            (kept, kept_normalisers) = (rest, other_normalisers);
             let sequence = row * time * dim..(row + 1) * time * dim;
             let steps = row * time..(row + 1) * time;
             Job {
@@ -202,6 +210,8 @@ fn make_jobs<'a, T: Real>(
                 denominator: &saved.denominator[steps.clone()],
                 sign: &saved.sign[steps],
                 kept: mine,
+                kept_normalisers: my_normalisers,
+                forget: saved.forget,
                 chunks: saved.plan.chunks(batch),
                 initial: inputs.initial.map(|state| state.head(row, dim)),
                 last: final_state.map(|last| (last.state.head(row, dim), last.gradient.head(row, dim))),
@@ -216,8 +226,7 @@ fn make_jobs<'a, T: Real>(
         .collect()
 }
 
-fn run_head<T: Real>(geometry: Geometry, mut job: Job<'_, T>, scratch: &mut Scratch<T>) {
-    let kept_len = kept_state_len(geometry.dim);
+pub(crate) fn run_head<T: Real>(geometry: Geometry, mut job: Job<'_, T>, scratch: &mut Scratch<T>) {
     scratch.carried.clear();
     scratch.carries = false;
     scratch.stabiliser_gradient = 0.0;
@@ -231,10 +240,7 @@ fn run_head<T: Real>(geometry: Geometry, mut job: Job<'_, T>, scratch: &mut Scra
         if chunk.enters {
             let entering = match (index, job.initial) {
                 (0, Some(initial)) => initial,
-                _ => kept_state(
-                    &job.kept[(index.max(1) - 1) * kept_len..index.max(1) * kept_len],
-                    geometry.dim,
-                ),
+                _ => kept_state(job.kept, job.kept_normalisers, index.max(1) - 1, geometry.dim),
             };
             scratch.entering.load(geometry, entering);
         }
@@ -256,13 +262,26 @@ fn run_head<T: Real>(geometry: Geometry, mut job: Job<'_, T>, scratch: &mut Scra
 /// `<dC, C> + dn.n`, f64.
 fn inner_product<T: Real>(gradient: &HeadState<'_, T>, state: &HeadState<'_, T>) -> f64 {
     let sum = |a: &[T], b: &[T]| -> f64 { a.iter().zip(b).map(|(a, b)| a.to_f64() * b.to_f64()).sum() };
-    sum(gradient.memory, state.memory) + sum(gradient.normaliser, state.normaliser)
+    sum(gradient.memory, state.memory) + dot(gradient.normaliser, state.normaliser)
+}
+
+/// Inner product in f64.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// Rounds a normaliser to T; what lies beyond it in `to` stays zero.
+fn round<T: Real>(from: &[f64], to: &mut [T]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = T::from_f64(*from);
+    }
 }
 
 fn chunk_backward<T: Real>(geometry: Geometry, chunk: Chunk, job: &mut Job<'_, T>, scratch: &mut Scratch<T>) {
     let steps = chunk.start..chunk.end;
     let start = chunk.enters.then_some(scratch.entering.stabiliser);
-    scratch.gates.prepare(geometry, &job.input_gate[steps.clone()], &job.forget_gate[steps], start);
+    let gates = (&job.input_gate[steps.clone()], &job.forget_gate[steps]);
+    scratch.gates.prepare(geometry, gates.0, gates.1, job.forget, start);
     if scratch.carries {
         scratch.gates.prepare_leaving(geometry, start);
     }
@@ -320,7 +339,9 @@ fn chunk_load<T: Real>(
         let denominator = job.denominator[chunk.start + step];
         let relative = sums.stabiliser[step] / denominator.to_f64();
         rows.inverse[step] = T::ONE / denominator;
-        rows.normaliser_gradient[step] = T::from_f64(-relative) * job.sign[chunk.start + step];
+        let gradient = -relative * job.sign[chunk.start + step].to_f64();
+        sums.normaliser[step] = gradient;
+        rows.normaliser_gradient[step] = T::from_f64(gradient);
         sums.stabiliser[step] = -EPSILON * relative;
     }
     multiply_rows(level, dim_padded, &rows.inverse[..length], &mut rows.numerators[..length * dim_padded]);
@@ -338,7 +359,7 @@ fn queries_from_entering<T: Real>(
     scratch: &mut Scratch<T>,
 ) {
     let Geometry { level, dim, dim_padded, .. } = geometry;
-    let Scratch { gates, entering, rows, sums, transposed_memory, .. } = scratch;
+    let Scratch { gates, entering, rows, sums, transposed_memory, normaliser, .. } = scratch;
     let extent = Extent { rows: length, depth: dim, columns: dim_padded };
     entering.transpose_memory(geometry, transposed_memory);
     let left = Left { data: &rows.numerators, row_stride: dim_padded, depth_stride: 1 };
@@ -346,7 +367,8 @@ fn queries_from_entering<T: Real>(
     product(level, extent, left, right, Into::Replace, &mut rows.query_out, dim_padded);
     let (factors, coefficients) = (&gates.entering[..length], &rows.normaliser_gradient[..length]);
     let query_out = &mut rows.query_out[..length * dim_padded];
-    scale_rows(level, dim_padded, factors, coefficients, &entering.normaliser, query_out);
+    round(&entering.normaliser, normaliser);
+    scale_rows(level, dim_padded, factors, coefficients, normaliser, query_out);
     let sums = &mut sums.entering[..length];
     row_dots(level, dim_padded, operands.queries, dim_padded, query_out, dim_padded, sums);
 }
@@ -367,7 +389,8 @@ fn chunk_state<T: Real>(
     if chunk.enters {
         queries_from_entering(geometry, length, operands, scratch);
     }
-    let Scratch { gates, entering, carried, carries, rows, sums, transposed_memory, .. } = scratch;
+    let Scratch { gates, entering, carried, carries, rows, sums, transposed_memory, normaliser, .. } =
+        scratch;
     if !*carries {
         return 0.0;
     }
@@ -377,14 +400,8 @@ fn chunk_state<T: Real>(
     let left = Left { data: operands.values, row_stride: dim_padded, depth_stride: 1 };
     let right = Right { data: transposed_memory, stride: dim_padded };
     product(level, extent, left, right, Into::Replace, &mut rows.key_out, dim_padded);
-    scale_rows(
-        level,
-        dim_padded,
-        factors,
-        &rows.ones[..length],
-        &carried.normaliser,
-        &mut rows.key_out[..used],
-    );
+    round(&carried.normaliser, normaliser);
+    scale_rows(level, dim_padded, factors, &rows.ones[..length], normaliser, &mut rows.key_out[..used]);
     row_dots(
         level,
         dim_padded,
@@ -401,10 +418,9 @@ fn chunk_state<T: Real>(
     if !chunk.enters {
         return 0.0;
     }
-    let mut through = [0.0, 0.0];
-    row_dots(level, dim * dim_padded, &carried.memory, 0, &entering.memory, 0, &mut through[..1]);
-    row_dots(level, dim_padded, &carried.normaliser, 0, &entering.normaliser, 0, &mut through[1..]);
-    gates.decay.to_f64() * (through[0] + through[1])
+    let mut through = [0.0];
+    row_dots(level, dim * dim_padded, &carried.memory, 0, &entering.memory, 0, &mut through);
+    gates.decay.to_f64() * (through[0] + dot(&carried.normaliser, &entering.normaliser))
 }
 
 /// The chunk's own masked matrix products.
@@ -497,9 +513,12 @@ fn chunk_gates<T: Real>(
     *stabiliser_gradient = to_state;
     let mut before: f64 = sums.leaving[..length].iter().sum();
     let mut after = 0.0;
-    // d log sigmoid(f) / df = sigmoid(-f)
     let slopes = &mut rows.inverse[..length];
-    forget_slopes(level, &job.forget_gate[chunk.start..chunk.end], slopes);
+    match job.forget {
+        // d log sigmoid(f) / df = sigmoid(-f)
+        ForgetGate::Sigmoid => forget_slopes(level, &job.forget_gate[chunk.start..chunk.end], slopes),
+        ForgetGate::Exponential => slopes.fill(T::ONE),
+    }
     for step in (0..length).rev() {
         before -= sums.leaving[step];
         after += sums.entering[step] + (sums.row[step] - sums.column[step]);
@@ -517,17 +536,17 @@ fn chunk_carry<T: Real>(
     scratch: &mut Scratch<T>,
 ) {
     let Geometry { level, dim, dim_padded, .. } = geometry;
-    let Scratch { gates, carried, carries, rows, .. } = scratch;
+    let Scratch { gates, carried, carries, rows, sums, .. } = scratch;
     let length = chunk.len();
     let used = length * dim_padded;
-    let decay = if *carries { gates.decay } else { T::ZERO };
+    let (decay, exact_decay) = if *carries { (gates.decay, gates.decay_exact) } else { (T::ZERO, 0.0) };
     rows.scaled[..used].copy_from_slice(&operands.queries[..used]);
     multiply_rows(level, dim_padded, &gates.entering[..length], &mut rows.scaled[..used]);
-    accumulate_rows(
+    accumulate_normaliser(
         level,
-        decay,
+        exact_decay,
         dim_padded,
-        &rows.normaliser_gradient[..length],
+        &sums.normaliser[..length],
         &rows.scaled,
         &mut carried.normaliser,
     );

@@ -6,7 +6,7 @@ use crate::kernel::math::Real;
 use crate::kernel::product::padded;
 
 /// The gradient of the state between two chunks, and what a thread keeps from head to head.
-pub(super) struct Scratch<T> {
+pub(crate) struct Scratch<T> {
     pub(super) gates: Gates<T>,
     pub(super) entering: PaddedState<T>,
     pub(super) carried: PaddedState<T>,
@@ -17,11 +17,13 @@ pub(super) struct Scratch<T> {
     pub(super) rows: Rows<T>,
     pub(super) sums: Sums,
     pub(super) transposed_memory: Vec<T>,
+    /// A normaliser rounded to T and padded.
+    pub(super) normaliser: Vec<T>,
     pub(super) copies: Copies<T>,
 }
 
 /// Padded copies of a chunk's inputs, used where the head size is no multiple of the vector width.
-pub(super) struct Copies<T> {
+pub(crate) struct Copies<T> {
     pub(super) queries: Vec<T>,
     pub(super) keys: Vec<T>,
     pub(super) values: Vec<T>,
@@ -35,7 +37,7 @@ impl<T> Default for Copies<T> {
 }
 
 /// `[time, dim]` and `[time, time]` matrices of one chunk.
-pub(super) struct Rows<T> {
+pub(crate) struct Rows<T> {
     pub(super) numerators: Vec<T>,
     pub(super) keys_transposed: Vec<T>,
     pub(super) values_transposed: Vec<T>,
@@ -52,16 +54,18 @@ pub(super) struct Rows<T> {
 }
 
 /// Per-step sums of the gate gradients, f64.
-pub(super) struct Sums {
+pub(crate) struct Sums {
     pub(super) row: Vec<f64>,
     pub(super) column: Vec<f64>,
     pub(super) entering: Vec<f64>,
     pub(super) leaving: Vec<f64>,
+    /// db.
+    pub(super) normaliser: Vec<f64>,
     pub(super) stabiliser: Vec<f64>,
 }
 
 impl<T: Real> Scratch<T> {
-    pub(super) fn new(geometry: Geometry, longest: usize) -> Self {
+    pub(crate) fn new(geometry: Geometry, longest: usize) -> Self {
         let (time, dim) = (padded(longest), geometry.dim_padded);
         let reals = |length: usize| vec![T::ZERO; length];
         let zeros = || vec![0.0; time];
@@ -91,9 +95,11 @@ impl<T: Real> Scratch<T> {
                 column: zeros(),
                 entering: zeros(),
                 leaving: zeros(),
+                normaliser: zeros(),
                 stabiliser: zeros(),
             },
             transposed_memory: reals(geometry.dim * dim),
+            normaliser: reals(dim),
             copies: Copies {
                 queries: reals(time * dim),
                 keys: reals(time * dim),

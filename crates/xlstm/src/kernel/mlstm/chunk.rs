@@ -2,6 +2,7 @@
 
 use super::rows::{exponentials, softplus_tails};
 use super::{Geometry, HeadState};
+use crate::kernel::gate::ForgetGate;
 use crate::kernel::math::Real;
 use crate::kernel::product::{copy_padded, copy_short, padded, transpose_padded};
 
@@ -10,7 +11,7 @@ pub(crate) const FROM_STATE: usize = usize::MAX;
 
 /// The gates of one chunk of L steps: sums and maxima in f64, rounded once to T, then exponentiated.
 pub(crate) struct Gates<T> {
-    /// F_t: sum of log sigmoid(f) from the chunk's start.
+    /// F_t: sum of the logarithms of the forget gates from the chunk's start.
     cumulative: Vec<f64>,
     /// alpha_t = i_t - F_t.
     alpha: Vec<f64>,
@@ -26,8 +27,12 @@ pub(crate) struct Gates<T> {
     pub floor: Vec<T>,
     /// exp(alpha_s + F_L - m') / sqrt(D): what step s adds to the leaving state.
     pub leaving: Vec<T>,
+    /// The same in f64, for n: weights rounded to f32 are seen in h where q·n cancels.
+    pub leaving_exact: Vec<f64>,
     /// exp(m0 + F_L - m'): how much of the entering state leaves.
     pub decay: T,
+    /// The same in f64, for n.
+    pub decay_exact: f64,
     /// m', the stabiliser that leaves: F_L + M_L rounded to T.
     pub stabiliser: T,
     tails: Vec<T>,
@@ -57,7 +62,9 @@ impl<T: Real> Gates<T> {
             entering: reals(),
             floor: reals(),
             leaving: reals(),
+            leaving_exact: zeros(),
             decay: T::ZERO,
+            decay_exact: 0.0,
             stabiliser: T::ZERO,
             tails: reals(),
             arguments: zeros(),
@@ -75,17 +82,24 @@ impl<T: Real> Gates<T> {
         geometry: Geometry,
         input_gate: &[T],
         forget_gate: &[T],
+        forget: ForgetGate,
         entering: Option<T>,
     ) {
         let length = input_gate.len();
         let level = geometry.level;
         self.length = length;
-        softplus_tails(level, forget_gate, &mut self.tails[..length]);
+        if forget == ForgetGate::Sigmoid {
+            softplus_tails(level, forget_gate, &mut self.tails[..length]);
+        }
         let start = entering.map_or(f64::NEG_INFINITY, Real::to_f64);
         let (mut sum, mut maximum, mut arg_max) = (0.0, start, FROM_STATE);
         for step in 0..length {
-            // log sigmoid(f) = min(f, 0) - log1p(exp(-|f|)): the linear part is exact, the rest small.
-            sum += forget_gate[step].to_f64().smaller(0.0) - self.tails[step].to_f64();
+            let pre_activation = forget_gate[step].to_f64();
+            sum += match forget {
+                // log sigmoid(f) = min(f, 0) - log1p(exp(-|f|)): the linear part is exact, the rest small.
+                ForgetGate::Sigmoid => pre_activation.smaller(0.0) - self.tails[step].to_f64(),
+                ForgetGate::Exponential => pre_activation,
+            };
             let alpha = input_gate[step].to_f64() - sum;
             if alpha > maximum {
                 (maximum, arg_max) = (alpha, step);
@@ -122,27 +136,26 @@ impl<T: Real> Gates<T> {
         self.stabiliser = T::from_f64(self.cumulative[last] + self.maximum[last]);
         let shift = self.cumulative[last] - self.stabiliser.to_f64();
         for step in 0..length {
-            self.arguments[step] = self.alpha[step] + shift;
+            let weight = exact_exponential(self.alpha[step] + shift) * geometry.scale;
+            self.leaving_exact[step] = weight;
+            self.leaving[step] = T::from_f64(weight);
         }
-        exponentials(geometry.level, &self.arguments[..length], &mut self.leaving[..length]);
-        let scale = T::from_f64(geometry.scale);
-        for weight in &mut self.leaving[..length] {
-            *weight *= scale;
-        }
-        let mut decay = [T::ZERO];
-        if let Some(start) = entering {
-            exponentials(geometry.level, &[start.to_f64() + shift], &mut decay);
-        }
-        self.decay = decay[0];
+        self.decay_exact = entering.map_or(0.0, |start| exact_exponential(start.to_f64() + shift));
+        self.decay = T::from_f64(self.decay_exact);
     }
+}
+
+/// e^argument in f64 for a weight of n; zero below −87, as the weights of C are in f32.
+pub(crate) fn exact_exponential(argument: f64) -> f64 {
+    if argument < -87.0 { 0.0 } else { argument.exp() }
 }
 
 /// A state in scratch memory: rows of C padded to whole vectors.
 pub(crate) struct PaddedState<T> {
     /// `[dim, dim_padded]`.
     pub memory: Vec<T>,
-    /// `[dim_padded]`.
-    pub normaliser: Vec<T>,
+    /// `[dim]`.
+    pub normaliser: Vec<f64>,
     /// m.
     pub stabiliser: T,
 }
@@ -151,20 +164,20 @@ impl<T: Real> PaddedState<T> {
     pub(crate) fn new(geometry: Geometry) -> Self {
         Self {
             memory: vec![T::ZERO; geometry.dim * geometry.dim_padded],
-            normaliser: vec![T::ZERO; geometry.dim_padded],
+            normaliser: vec![0.0; geometry.dim],
             stabiliser: T::ZERO,
         }
     }
 
     pub(crate) fn clear(&mut self) {
         self.memory.fill(T::ZERO);
-        self.normaliser.fill(T::ZERO);
+        self.normaliser.fill(0.0);
         self.stabiliser = T::ZERO;
     }
 
     pub(crate) fn load(&mut self, geometry: Geometry, state: HeadState<'_, T>) {
         copy_padded(state.memory, geometry.dim, &mut self.memory, geometry.dim_padded);
-        self.normaliser[..geometry.dim].copy_from_slice(state.normaliser);
+        self.normaliser.copy_from_slice(state.normaliser);
         self.stabiliser = *state.stabiliser;
     }
 
@@ -172,11 +185,11 @@ impl<T: Real> PaddedState<T> {
         &self,
         geometry: Geometry,
         memory: &mut [T],
-        normaliser: &mut [T],
+        normaliser: &mut [f64],
         stabiliser: &mut T,
     ) {
         copy_rows_out(&self.memory, geometry.dim_padded, memory, geometry.dim);
-        normaliser.copy_from_slice(&self.normaliser[..geometry.dim]);
+        normaliser.copy_from_slice(&self.normaliser);
         *stabiliser = self.stabiliser;
     }
 
@@ -204,14 +217,19 @@ pub(crate) fn copy_rows_out<T: Real>(source: &[T], stride: usize, target: &mut [
     }
 }
 
-/// Elements of one kept state: C, n and m.
+/// Numbers of one kept state that are of the kernel's own type: C and m. Its n is kept apart, `dim` numbers in f64.
 pub(crate) fn kept_state_len(dim: usize) -> usize {
-    dim * dim + dim + 1
+    dim * dim + 1
 }
 
-/// Reads a kept state.
-pub(crate) fn kept_state<T>(kept: &[T], dim: usize) -> HeadState<'_, T> {
-    let (memory, rest) = kept.split_at(dim * dim);
-    let (normaliser, stabiliser) = rest.split_at(dim);
-    HeadState { memory, normaliser, stabiliser: &stabiliser[0] }
+/// Reads the kept state number `index` of one recurrence.
+pub(crate) fn kept_state<'a, T>(
+    kept: &'a [T],
+    normalisers: &'a [f64],
+    index: usize,
+    dim: usize,
+) -> HeadState<'a, T> {
+    let length = kept_state_len(dim);
+    let (memory, stabiliser) = kept[index * length..(index + 1) * length].split_at(dim * dim);
+    HeadState { memory, normaliser: &normalisers[index * dim..(index + 1) * dim], stabiliser: &stabiliser[0] }
 }

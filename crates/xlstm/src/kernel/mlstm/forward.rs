@@ -2,13 +2,13 @@
 
 use super::chunk::{Gates, PaddedState, copy_rows_out, kept_state_len};
 use super::plan::{Chunk, Plan};
-use super::rows::{multiply_rows, weigh_rows};
+use super::rows::{accumulate_normaliser, multiply_rows, weigh_rows};
 use super::{EPSILON, Form, Geometry, HeadState, HeadStateMut, MlstmInputs, MlstmShape, MlstmState};
 use crate::kernel::error::{KernelError, expect_positive};
+use crate::kernel::gate::ForgetGate;
 use crate::kernel::level::Level;
 use crate::kernel::math::Real;
 use crate::kernel::product::{Extent, Into, Left, Right, padded, padded_rows, product, transpose_padded};
-use crate::kernel::rows::accumulate_rows;
 use crate::kernel::schedule::{fit, run_jobs};
 
 /// Rows of the score matrix that are worked on at a time.
@@ -19,6 +19,8 @@ pub(crate) const STRIP: usize = 8;
 pub struct MlstmOptions {
     /// Which form of the cell; see [`super::choose_form`].
     pub form: Form,
+    /// What the forget gate's pre-activation means.
+    pub forget: ForgetGate,
     /// Whether to compute the state after the last step.
     pub final_state: bool,
     /// Vector instructions to use.
@@ -45,29 +47,35 @@ pub struct MlstmSaved<T> {
     pub(crate) sign: Vec<T>,
     /// Entering states, chunk by chunk, head by head; per batch row as many as its plan has chunks, less one.
     pub(crate) kept: Vec<T>,
+    /// Their normalisers, in the same order.
+    pub(crate) kept_normalisers: Vec<f64>,
     pub(crate) plan: Plan,
     pub(crate) shape: MlstmShape,
     pub(crate) has_initial: bool,
+    pub(crate) forget: ForgetGate,
     pub(crate) level: Level,
 }
 
 /// One (batch, head): inputs of its own, slices of its own.
-struct Job<'a, T> {
-    query: &'a [T],
-    key: &'a [T],
-    value: &'a [T],
-    input_gate: &'a [T],
-    forget_gate: &'a [T],
-    chunks: &'a [Chunk],
-    initial: Option<HeadState<'a, T>>,
-    hidden: &'a mut [T],
-    denominator: &'a mut [T],
-    sign: &'a mut [T],
-    kept: &'a mut [T],
-    last: Option<HeadStateMut<'a, T>>,
+pub(crate) struct Job<'a, T> {
+    pub query: &'a [T],
+    pub key: &'a [T],
+    pub value: &'a [T],
+    pub input_gate: &'a [T],
+    pub forget_gate: &'a [T],
+    pub chunks: &'a [Chunk],
+    pub initial: Option<HeadState<'a, T>>,
+    pub hidden: &'a mut [T],
+    pub denominator: &'a mut [T],
+    pub sign: &'a mut [T],
+    /// Empty where no backward pass follows.
+    pub kept: &'a mut [T],
+    pub kept_normalisers: &'a mut [f64],
+    pub forget: ForgetGate,
+    pub last: Option<HeadStateMut<'a, T>>,
 }
 
-struct Scratch<T> {
+pub(crate) struct Scratch<T> {
     gates: Gates<T>,
     state: PaddedState<T>,
     keys_transposed: Vec<T>,
@@ -80,7 +88,7 @@ struct Scratch<T> {
 }
 
 impl<T: Real> Scratch<T> {
-    fn new(geometry: Geometry, longest: usize) -> Self {
+    pub(crate) fn new(geometry: Geometry, longest: usize) -> Self {
         let (time, dim) = (padded(longest), geometry.dim_padded);
         let reals = |length: usize| vec![T::ZERO; length];
         Self {
@@ -108,9 +116,11 @@ impl<T> Default for MlstmForward<T> {
                 denominator: Vec::new(),
                 sign: Vec::new(),
                 kept: Vec::new(),
+                kept_normalisers: Vec::new(),
                 plan: Plan::empty(),
                 shape,
                 has_initial: false,
+                forget: ForgetGate::Sigmoid,
                 level: Level::detect(),
             },
         }
@@ -146,16 +156,17 @@ pub fn forward_into<T: Real>(
     expect_positive("chunk length", length)?;
     let geometry = Geometry::new(options.level, shape.dim);
     let plan = Plan::new(&shape, length, inputs.reset, inputs.initial.is_some());
-    let kept_elements: usize =
-        (0..shape.batch).map(|b| plan.kept_states(b) * shape.heads * kept_state_len(shape.dim)).sum();
+    let kept_states: usize = (0..shape.batch).map(|b| plan.kept_states(b) * shape.heads).sum();
     let longest = plan.longest();
     fit(&mut output.hidden, shape.sequence_len());
     let saved = &mut output.saved;
     fit(&mut saved.denominator, shape.gate_len());
     fit(&mut saved.sign, shape.gate_len());
-    fit(&mut saved.kept, kept_elements);
+    fit(&mut saved.kept, kept_states * kept_state_len(shape.dim));
+    fit(&mut saved.kept_normalisers, kept_states * shape.dim);
     (saved.plan, saved.shape) = (plan, shape);
     (saved.has_initial, saved.level) = (inputs.initial.is_some(), options.level);
+    saved.forget = options.forget;
     output.state = options.final_state.then(|| MlstmState::zeros(shape.batch, shape.heads, shape.dim));
     let jobs = make_jobs(&shape, inputs, output);
     let cost = shape.gate_len() * longest * shape.dim;
@@ -177,9 +188,10 @@ fn make_jobs<'a, T: Real>(
 ) -> Vec<Job<'a, T>> {
     let MlstmShape { heads, time, dim, .. } = *shape;
     let MlstmForward { hidden, state, saved } = output;
-    let MlstmSaved { denominator, sign, kept, plan, .. } = saved;
+    let MlstmSaved { denominator, sign, kept, kept_normalisers, plan, forget, .. } = saved;
     let plan: &'a Plan = plan;
     let mut kept: &'a mut [T] = kept;
+    let mut kept_normalisers: &'a mut [f64] = kept_normalisers;
     let mut last = state.as_mut().map(|state| state.heads_mut(dim));
     hidden
         .chunks_exact_mut(time * dim)
@@ -187,9 +199,11 @@ fn make_jobs<'a, T: Real>(
         .enumerate()
         .map(|(row, (hidden, (denominator, sign)))| {
             let batch = row / heads;
-            let (mine, rest) =
-                std::mem::take(&mut kept).split_at_mut(plan.kept_states(batch) * kept_state_len(dim));
-            kept = rest;
+            let states = plan.kept_states(batch);
+            let (mine, rest) = std::mem::take(&mut kept).split_at_mut(states * kept_state_len(dim));
+            let (my_normalisers, other_normalisers) =
+                std::mem::take(&mut kept_normalisers).split_at_mut(states * dim);
+            (kept, kept_normalisers) = (rest, other_normalisers);
             let sequence = row * time * dim..(row + 1) * time * dim;
             let steps = row * time..(row + 1) * time;
             Job {
@@ -204,13 +218,15 @@ fn make_jobs<'a, T: Real>(
                 denominator,
                 sign,
                 kept: mine,
+                kept_normalisers: my_normalisers,
+                forget: *forget,
                 last: last.as_mut().and_then(Iterator::next),
             }
         })
         .collect()
 }
 
-fn run_head<T: Real>(geometry: Geometry, mut job: Job<'_, T>, scratch: &mut Scratch<T>) {
+pub(crate) fn run_head<T: Real>(geometry: Geometry, mut job: Job<'_, T>, scratch: &mut Scratch<T>) {
     let kept_len = kept_state_len(geometry.dim);
     let chunks = job.chunks;
     for (index, chunk) in chunks.iter().enumerate() {
@@ -220,10 +236,10 @@ fn run_head<T: Real>(geometry: Geometry, mut job: Job<'_, T>, scratch: &mut Scra
             if let Some(initial) = job.initial {
                 scratch.state.load(geometry, initial);
             }
-        } else {
+        } else if !job.kept.is_empty() {
             let kept = &mut job.kept[(index - 1) * kept_len..index * kept_len];
-            let (memory, rest) = kept.split_at_mut(geometry.dim * geometry.dim);
-            let (normaliser, stabiliser) = rest.split_at_mut(geometry.dim);
+            let (memory, stabiliser) = kept.split_at_mut(geometry.dim * geometry.dim);
+            let normaliser = &mut job.kept_normalisers[(index - 1) * geometry.dim..index * geometry.dim];
             scratch.state.store(geometry, memory, normaliser, &mut stabiliser[0]);
         }
         chunk_forward(geometry, *chunk, &mut job, scratch);
@@ -248,6 +264,7 @@ fn chunk_forward<T: Real>(geometry: Geometry, chunk: Chunk, job: &mut Job<'_, T>
         geometry,
         &job.input_gate[steps.clone()],
         &job.forget_gate[steps],
+        job.forget,
         chunk.enters.then_some(state.stabiliser),
     );
     transpose_padded(&job.key[elements.clone()], length, dim, dim, keys_transposed, stride);
@@ -313,11 +330,11 @@ fn signum<T: Real>(value: T) -> T {
 }
 
 /// `sums[r] += e_r q_r . n`.
-fn add_normaliser<T: Real>(queries: &[T], dim: usize, normaliser: &[T], entering: &[T], sums: &mut [T]) {
+fn add_normaliser<T: Real>(queries: &[T], dim: usize, normaliser: &[f64], entering: &[T], sums: &mut [T]) {
     for ((query, entering), sum) in queries.chunks_exact(dim).zip(entering).zip(sums) {
         let mut dot = 0.0;
         for (q, n) in query.iter().zip(normaliser) {
-            dot += q.to_f64() * n.to_f64();
+            dot += q.to_f64() * n;
         }
         *sum = T::from_f64(sum.to_f64() + entering.to_f64() * dot);
     }
@@ -333,7 +350,8 @@ fn chunk_leave<T: Real>(geometry: Geometry, chunk: Chunk, job: &Job<'_, T>, scra
     let keys = padded_rows(&job.key[elements.clone()], dim, keys, dim_padded);
     let values = padded_rows(&job.value[elements], dim, values, dim_padded);
     let weights = &gates.leaving[..length];
-    accumulate_rows(level, gates.decay, dim_padded, weights, keys, &mut state.normaliser);
+    let exact = &gates.leaving_exact[..length];
+    accumulate_normaliser(level, gates.decay_exact, dim_padded, exact, keys, &mut state.normaliser);
     let used = length * dim_padded;
     scaled_keys[..used].copy_from_slice(&keys[..used]);
     multiply_rows(level, dim_padded, weights, &mut scaled_keys[..used]);

@@ -277,6 +277,30 @@ fn scale_rows_body<T: Real, A: Arithmetic, const TILE_ROWS: usize, const LANES: 
 }
 
 dispatched! {
+    /// `total[:] = decay * total[:] + sum over r of factors[r] * rows[r, :]`, r ascending, in f64; `total` is as
+    /// long as a row without its padding.
+    fn accumulate_normaliser(decay: f64, width: usize, factors: &[f64], rows: &[T], total: &mut [f64]) = accumulate_normaliser_body;
+}
+
+#[inline(always)]
+fn accumulate_normaliser_body<T: Real, A: Arithmetic, const TILE_ROWS: usize, const LANES: usize>(
+    decay: f64,
+    width: usize,
+    factors: &[f64],
+    rows: &[T],
+    total: &mut [f64],
+) {
+    for total in total.iter_mut() {
+        *total *= decay;
+    }
+    for (row, factor) in rows.chunks_exact(width).zip(factors) {
+        for (total, key) in total.iter_mut().zip(row) {
+            *total = key.to_f64().multiply_add::<A>(*factor, *total);
+        }
+    }
+}
+
+dispatched! {
     /// `rows[r, :] *= factors[r]`, rows `width` long and apart.
     fn multiply_rows(width: usize, factors: &[T], rows: &mut [T]) = multiply_rows_body;
 }

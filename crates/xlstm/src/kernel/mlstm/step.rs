@@ -1,7 +1,9 @@
 //! One step of inference: state in, state out, constant time, no allocation.
 
+use super::chunk::exact_exponential;
 use super::{EPSILON, HeadStateMut, MlstmState};
 use crate::kernel::error::{KernelError, expect_length, expect_positive};
+use crate::kernel::gate::ForgetGate;
 use crate::kernel::level::{Level, dispatched};
 use crate::kernel::math::{Arithmetic, Real};
 use rayon::prelude::*;
@@ -28,6 +30,8 @@ pub struct MlstmStepInputs<'a, T> {
     pub input_gate: &'a [T],
     /// Pre-activation, `[batch, heads]`, finite.
     pub forget_gate: &'a [T],
+    /// What the forget gate's pre-activation means.
+    pub forget: ForgetGate,
     /// `[batch]`: true where the state is emptied before the step.
     pub reset: Option<&'a [bool]>,
 }
@@ -48,16 +52,14 @@ pub fn step<T: Real>(
     let one = |row: usize, hidden: &mut [T], mut state: HeadStateMut<'_, T>| {
         let vector = row * dim..(row + 1) * dim;
         if inputs.reset.is_some_and(|reset| reset[row / heads]) {
-            state.memory.fill(T::ZERO);
-            state.normaliser.fill(T::ZERO);
-            *state.stabiliser = T::NEGATIVE_INFINITY;
+            state.clear();
         }
         step_head(
             level,
             &inputs.query[vector.clone()],
             &inputs.key[vector.clone()],
             &inputs.value[vector],
-            (inputs.input_gate[row], inputs.forget_gate[row]),
+            (inputs.input_gate[row], inputs.forget_gate[row], inputs.forget),
             &mut state,
             hidden,
         );
@@ -100,12 +102,12 @@ fn check<T>(inputs: &MlstmStepInputs<'_, T>, state: &MlstmState<T>, hidden: &[T]
 }
 
 dispatched! {
-    /// One recurrence, one step; `gates` are the pre-activations (i, f).
+    /// One recurrence, one step; `gates` are the pre-activations (i, f) and what f means.
     fn step_head(
         query: &[T],
         key: &[T],
         value: &[T],
-        gates: (T, T),
+        gates: (T, T, ForgetGate),
         state: &mut HeadStateMut<'_, T>,
         hidden: &mut [T],
     ) = step_head_body;
@@ -116,24 +118,28 @@ fn step_head_body<T: Real, A: Arithmetic, const TILE_ROWS: usize, const LANES: u
     query: &[T],
     key: &[T],
     value: &[T],
-    gates: (T, T),
+    gates: (T, T, ForgetGate),
     state: &mut HeadStateMut<'_, T>,
     hidden: &mut [T],
 ) {
     let dim = hidden.len();
-    let (input_gate, forget_gate) = gates;
-    let log_forget = forget_gate.to_f64().smaller(0.0) - forget_gate.softplus_tail::<A>().to_f64();
+    let (input_gate, forget_gate, forget) = gates;
+    let log_forget = match forget {
+        ForgetGate::Sigmoid => forget_gate.to_f64().smaller(0.0) - forget_gate.softplus_tail::<A>().to_f64(),
+        ForgetGate::Exponential => forget_gate.to_f64(),
+    };
     let entering = log_forget + state.stabiliser.to_f64();
     // Rounded before it is used: C' and m' belong together to the last bit, over any number of steps.
     let stabiliser = T::from_f64(entering.larger(input_gate.to_f64()));
-    let decay = T::from_f64(entering - stabiliser.to_f64()).exp::<A>();
-    let scale = T::from_f64(1.0 / (dim as f64).sqrt());
-    let gain = T::from_f64(input_gate.to_f64() - stabiliser.to_f64()).exp::<A>() * scale;
+    // n is decayed in f64: where q.n cancels, factors rounded to f32 would be seen in h.
+    let exact_decay = exact_exponential(entering - stabiliser.to_f64());
+    let exact_gain = exact_exponential(input_gate.to_f64() - stabiliser.to_f64()) / (dim as f64).sqrt();
+    let (decay, gain) = (T::from_f64(exact_decay), T::from_f64(exact_gain));
     *state.stabiliser = stabiliser;
-    let mut dot = T::ZERO;
+    let mut dot = 0.0_f64;
     for ((n, k), q) in state.normaliser.iter_mut().zip(key).zip(query) {
-        *n = n.multiply_add::<A>(decay, gain * *k);
-        dot = q.multiply_add::<A>(*n, dot);
+        *n = n.multiply_add::<A>(exact_decay, exact_gain * k.to_f64());
+        dot = q.to_f64().multiply_add::<A>(*n, dot);
     }
     hidden.fill(T::ZERO);
     let value = &value[..dim];
@@ -145,7 +151,7 @@ fn step_head_body<T: Real, A: Arithmetic, const TILE_ROWS: usize, const LANES: u
         }
     }
     let floor = (-stabiliser).exp::<A>();
-    let inverse = T::ONE / (dot.abs().larger(floor) + T::from_f64(EPSILON));
+    let inverse = T::ONE / (T::from_f64(dot.abs()).larger(floor) + T::from_f64(EPSILON));
     for h in hidden {
         *h *= inverse;
     }

@@ -51,6 +51,8 @@ struct Job<'a, T> {
     first: usize,
     output_gradient: &'a [T],
     reset: Option<&'a [bool]>,
+    /// `[rows, heads, dim]`.
+    mask: Option<&'a [T]>,
     kept: &'a [T],
     input_out: &'a mut [T],
     partial: &'a mut [T],
@@ -69,7 +71,9 @@ struct Scratch<T> {
     pre: Vec<T>,
     /// dx of the collected steps, `[steps · rows, 4 · dim padded]`.
     collected: Vec<T>,
-    /// y before those steps, `[steps · rows, dim]`.
+    /// Factors of y before R.
+    mask: Vec<T>,
+    /// y before those steps, masked, `[steps · rows, dim]`.
     outputs_before: Vec<T>,
     ones: Vec<T>,
 }
@@ -89,6 +93,7 @@ impl<T: Real> Scratch<T> {
             normaliser_before: reals(units),
             pre: reals(GATES * units),
             collected: reals(heads * COLLECTED_STEPS * slice * wide),
+            mask: reals(heads * units),
             outputs_before: reals(heads * outputs_len(geometry)),
             ones: vec![T::ONE; COLLECTED_STEPS * slice],
         }
@@ -187,6 +192,9 @@ fn make_jobs<'a, T: Real>(
                 first,
                 output_gradient: &output_gradient[first * sequence..(first + rows) * sequence],
                 reset: inputs.reset.map(|mask| &mask[first * time..(first + rows) * time]),
+                mask: inputs
+                    .recurrent_mask
+                    .map(|mask| &mask[first * heads * dim..(first + rows) * heads * dim]),
                 kept: mine,
                 input_out,
                 partial,
@@ -232,6 +240,9 @@ fn run_slice<T: Real>(
     job.partial.fill(T::ZERO);
     for head in 0..heads {
         load_final(geometry, head, &job, final_state, scratch);
+        if let Some(mask) = job.mask {
+            gather(geometry, head, mask, &mut scratch.mask[head * geometry.units(job.rows)..]);
+        }
     }
     let mut collected = 0;
     for step in (0..time).rev() {
@@ -285,6 +296,9 @@ fn one_step<T: Real>(
     let packed = &mut scratch.collected[start..start + job.rows * wide];
     spread(level, geometry.places(job.rows, head, step), &scratch.pre, job.input_out, packed);
     recur(geometry, inputs.recurrence, head, job.rows, collected, scratch);
+    if job.mask.is_some() {
+        mask_recurrent(geometry, head, job.rows, scratch);
+    }
     if let Some(mask) = job.reset {
         for row in (0..job.rows).filter(|row| mask[row * time + step]) {
             // dc and dn are zero already: fg is 0 where a state was emptied.
@@ -376,6 +390,24 @@ fn load_before<T: Real>(
     if let Some(mask) = job.reset {
         for row in (0..job.rows).filter(|row| mask[row * time + step]) {
             outputs[row * dim..(row + 1) * dim].fill(T::ZERO);
+        }
+    }
+    if job.mask.is_some() {
+        let mask = &scratch.mask[head * geometry.units(job.rows)..];
+        for (output, factor) in outputs[..job.rows * dim].iter_mut().zip(mask) {
+            *output *= *factor;
+        }
+    }
+}
+
+/// What R^T sends back reaches y through the mask.
+fn mask_recurrent<T: Real>(geometry: Geometry, head: usize, rows: usize, scratch: &mut Scratch<T>) {
+    let Geometry { dim, narrow, slice, .. } = geometry;
+    let mask = scratch.mask[head * geometry.units(rows)..].chunks_exact(dim);
+    let recurrent = scratch.recurrent[head * slice * narrow..].chunks_exact_mut(narrow);
+    for (recurrent, mask) in recurrent.zip(mask).take(rows) {
+        for (gradient, factor) in recurrent.iter_mut().zip(mask) {
+            *gradient *= *factor;
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Forward pass: whole sequences and single steps run the same code.
 
-use super::gates::{KEPT, assemble, gates_forward};
+use super::gates::{KEPT, assemble, gates_forward, multiply};
 use super::{GATES, Geometry, SliceState, SlstmInputs, SlstmRecurrence, SlstmShape, SlstmState};
 use crate::kernel::error::{KernelError, expect_length};
+use crate::kernel::gate::ForgetGate;
 use crate::kernel::level::Level;
 use crate::kernel::math::Real;
 use crate::kernel::product::{Extent, Into, Left, Right, copy_short, product};
@@ -45,10 +46,19 @@ struct Job<'a, T> {
     rows: usize,
     input: &'a [T],
     reset: Option<&'a [bool]>,
+    /// `[rows, heads, dim]`.
+    mask: Option<&'a [T]>,
     output: &'a mut [T],
     state: SliceState<'a, T>,
     /// Empty: nothing is kept.
     kept: &'a mut [T],
+}
+
+/// What all slices share.
+#[derive(Clone, Copy)]
+struct Cell<'a, T> {
+    recurrence: &'a SlstmRecurrence<T>,
+    forget_gate: ForgetGate,
 }
 
 /// What a thread keeps: sizes for a whole slice. The state is flat, head by head.
@@ -59,7 +69,10 @@ struct Scratch<T> {
     cell: Vec<T>,
     normaliser: Vec<T>,
     stabiliser: Vec<T>,
-    kept: Vec<T>,
+    /// Factors of y before R.
+    mask: Vec<T>,
+    /// One head's y, masked.
+    masked: Vec<T>,
 }
 
 impl<T: Real> Scratch<T> {
@@ -73,7 +86,8 @@ impl<T: Real> Scratch<T> {
             cell: reals(geometry.heads * units),
             normaliser: reals(geometry.heads * units),
             stabiliser: reals(geometry.heads * units),
-            kept: reals(KEPT * units),
+            mask: reals(geometry.heads * units),
+            masked: reals(units),
         }
     }
 }
@@ -128,7 +142,7 @@ pub fn forward_into<T: Real>(
     fit(&mut saved.kept, whole * kept_len(geometry, geometry.slice) + tail);
     (saved.shape, saved.has_initial, saved.level) = (shape, inputs.initial.is_some(), level);
     let mut kept = saved.kept.as_mut_slice();
-    let sequence = heads * dim * time;
+    let (width, sequence) = (heads * dim, heads * dim * time);
     let jobs = output
         .chunks_mut(geometry.slice * sequence)
         .zip(state.slices_mut(geometry.slice * heads * dim))
@@ -142,18 +156,19 @@ pub fn forward_into<T: Real>(
                 rows,
                 input: &inputs.input[first * GATES * sequence..(first + rows) * GATES * sequence],
                 reset: inputs.reset.map(|mask| &mask[first * time..(first + rows) * time]),
+                mask: inputs.recurrent_mask.map(|mask| &mask[first * width..(first + rows) * width]),
                 output,
                 state,
                 kept: mine,
             }
         });
-    let recurrence = inputs.recurrence;
+    let cell = Cell { recurrence: inputs.recurrence, forget_gate: inputs.forget_gate };
     run_jobs(
         jobs,
         cost(&shape),
         [geometry.slice, dim, heads],
         || Scratch::new(geometry),
-        |job, scratch| run_slice(geometry, recurrence, job, scratch),
+        |job, scratch| run_slice(geometry, cell, job, scratch),
     );
     Ok(())
 }
@@ -173,6 +188,10 @@ pub struct SlstmStepInputs<'a, T> {
     pub recurrence: &'a SlstmRecurrence<T>,
     /// `[batch]`: true where the state is emptied before the step.
     pub reset: Option<&'a [bool]>,
+    /// How f acts.
+    pub forget_gate: ForgetGate,
+    /// `[batch, heads, dim]`: factors of y_(t-1) before R; `None`: all 1.
+    pub recurrent_mask: Option<&'a [T]>,
 }
 
 /// Advances `state` by one step; y of the step, `[batch, heads, dim]`, goes to `output` (and is `state.output`
@@ -186,13 +205,15 @@ pub fn step<T: Real>(
     state: &mut SlstmState<T>,
     output: &mut [T],
 ) -> Result<(), KernelError> {
-    let SlstmStepInputs { batch, heads, dim, input, recurrence, reset } = *inputs;
+    let SlstmStepInputs { batch, heads, dim, input, recurrence, reset, forget_gate, recurrent_mask } =
+        *inputs;
     let shape = SlstmShape { batch, time: 1, heads, dim };
-    SlstmInputs { input, recurrence, reset, initial: None }.check(&shape)?;
+    SlstmInputs { input, recurrence, reset, initial: None, forget_gate, recurrent_mask }.check(&shape)?;
     state.check(shape.state_len())?;
     expect_length("output", shape.state_len(), output.len())?;
     let geometry = Geometry::new(level, &shape);
-    let length = geometry.slice * heads * dim;
+    let (length, width) = (geometry.slice * heads * dim, heads * dim);
+    let cell = Cell { recurrence, forget_gate };
     let jobs = output.chunks_mut(length).zip(state.slices_mut(length)).enumerate().map(
         |(index, (output, state))| {
             let rows = output.len() / (heads * dim);
@@ -201,6 +222,7 @@ pub fn step<T: Real>(
                 rows,
                 input: &input[first * GATES * heads * dim..(first + rows) * GATES * heads * dim],
                 reset: reset.map(|mask| &mask[first..first + rows]),
+                mask: recurrent_mask.map(|mask| &mask[first * width..(first + rows) * width]),
                 output,
                 state,
                 kept: &mut [],
@@ -212,7 +234,7 @@ pub fn step<T: Real>(
         cost(&shape),
         [geometry.slice, dim, heads],
         || Scratch::new(geometry),
-        |job, scratch| run_slice(geometry, recurrence, job, scratch),
+        |job, scratch| run_slice(geometry, cell, job, scratch),
     );
     Ok(())
 }
@@ -234,13 +256,8 @@ pub(crate) fn scatter<T: Real>(geometry: Geometry, head: usize, source: &[T], ta
 }
 
 /// Time outside, heads inside: a step's inputs lie together in memory, and all heads' R fit the second-level cache.
-fn run_slice<T: Real>(
-    geometry: Geometry,
-    recurrence: &SlstmRecurrence<T>,
-    job: Job<'_, T>,
-    scratch: &mut Scratch<T>,
-) {
-    let Job { rows, input, reset, output, state, kept } = job;
+fn run_slice<T: Real>(geometry: Geometry, cell: Cell<'_, T>, job: Job<'_, T>, scratch: &mut Scratch<T>) {
+    let Job { rows, input, reset, mask, output, state, kept } = job;
     let Geometry { time, heads, dim, .. } = geometry;
     let units = geometry.units(rows);
     let block = KEPT * units;
@@ -249,7 +266,10 @@ fn run_slice<T: Real>(
         gather(geometry, head, state.output, &mut scratch.output[own.clone()]);
         gather(geometry, head, state.cell, &mut scratch.cell[own.clone()]);
         gather(geometry, head, state.normaliser, &mut scratch.normaliser[own.clone()]);
-        gather(geometry, head, state.stabiliser, &mut scratch.stabiliser[own]);
+        gather(geometry, head, state.stabiliser, &mut scratch.stabiliser[own.clone()]);
+        if let Some(mask) = mask {
+            gather(geometry, head, mask, &mut scratch.mask[own]);
+        }
     }
     for step in 0..time {
         for head in 0..heads {
@@ -262,8 +282,8 @@ fn run_slice<T: Real>(
                 }
             }
             let at = (step * heads + head) * block;
-            let kept = if kept.is_empty() { None } else { Some(&mut kept[at..at + block]) };
-            one_step(geometry, recurrence, (rows, head, step), input, scratch, kept);
+            let kept = if kept.is_empty() { &mut [] } else { &mut kept[at..at + block] };
+            one_step(geometry, cell, (rows, head, step), (input, mask.is_some()), scratch, kept);
             for (row, from) in scratch.output[head * units..].chunks_exact(dim).take(rows).enumerate() {
                 let start = ((row * time + step) * heads + head) * dim;
                 copy_short(from, &mut output[start..start + dim]);
@@ -282,27 +302,33 @@ fn run_slice<T: Real>(
 /// One head and step of a slice; `place` is (rows, head, step).
 fn one_step<T: Real>(
     geometry: Geometry,
-    recurrence: &SlstmRecurrence<T>,
+    recurrent_cell: Cell<'_, T>,
     place: (usize, usize, usize),
-    input: &[T],
+    (input, masked): (&[T], bool),
     scratch: &mut Scratch<T>,
-    kept: Option<&mut [T]>,
+    kept: &mut [T],
 ) {
     let Geometry { level, dim, wide, .. } = geometry;
     let (rows, head, step) = place;
     let units = geometry.units(rows);
     let own = head * units..(head + 1) * units;
-    let left = Left { data: &scratch.output[own.clone()], row_stride: dim, depth_stride: 1 };
+    let mut before = &scratch.output[own.clone()];
+    if masked {
+        multiply(level, before, &scratch.mask[own.clone()], &mut scratch.masked);
+        before = &scratch.masked;
+    }
+    let recurrence = recurrent_cell.recurrence;
+    let left = Left { data: before, row_stride: dim, depth_stride: 1 };
     let right = Right { data: &recurrence.forward[head * dim * wide..(head + 1) * dim * wide], stride: wide };
     let extent = Extent { rows, depth: dim, columns: wide };
     product(level, extent, left, right, Into::Replace, &mut scratch.recurrent, wide);
     let bias = &recurrence.bias[head * wide..(head + 1) * wide];
     assemble(level, geometry.places(rows, head, step), input, &scratch.recurrent, bias, &mut scratch.pre);
-    let Scratch { pre, output, cell, normaliser, stabiliser, kept: unused, .. } = scratch;
-    let kept = kept.unwrap_or(unused);
+    let Scratch { pre, output, cell, normaliser, stabiliser, .. } = scratch;
     gates_forward(
         level,
         units,
+        recurrent_cell.forget_gate,
         pre,
         &mut cell[own.clone()],
         &mut normaliser[own.clone()],

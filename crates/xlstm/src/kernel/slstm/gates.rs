@@ -6,6 +6,7 @@
 #![expect(clippy::too_many_arguments, reason = "loops over rows take their sizes and slices one by one")]
 
 use super::GATES;
+use crate::kernel::gate::ForgetGate;
 use crate::kernel::level::dispatched;
 use crate::kernel::math::{Arithmetic, Real};
 use crate::kernel::product::{SHORT, copy_short};
@@ -104,6 +105,23 @@ fn assemble_body<T: Real, A: Arithmetic, const TILE_ROWS: usize, const LANES: us
 }
 
 dispatched! {
+    /// `out = left * right`, element by element.
+    fn multiply(left: &[T], right: &[T], out: &mut [T]) = multiply_body;
+}
+
+#[expect(clippy::extra_unused_type_parameters, reason = "the dispatcher names all parameters")]
+#[inline(always)]
+fn multiply_body<T: Real, A: Arithmetic, const TILE_ROWS: usize, const LANES: usize>(
+    left: &[T],
+    right: &[T],
+    out: &mut [T],
+) {
+    for ((out, left), right) in out.iter_mut().zip(left).zip(right) {
+        *out = *left * *right;
+    }
+}
+
+dispatched! {
     /// The other way: `flat[g][row, d]` to the caller's layout and to the packed matrix.
     fn spread(places: Places, flat: &[T], output: &mut [T], packed: &mut [T]) = spread_body;
 }
@@ -152,6 +170,7 @@ dispatched! {
     /// `normaliser`, `stabiliser` the state, replaced; `output` gets y and `kept` the [`KEPT`] buffers.
     fn gates_forward(
         units: usize,
+        forget_gate: ForgetGate,
         pre: &[T],
         cell: &mut [T],
         normaliser: &mut [T],
@@ -164,6 +183,7 @@ dispatched! {
 #[inline(always)]
 fn gates_forward_body<T: Real, A: Arithmetic, const TILE_ROWS: usize, const LANES: usize>(
     units: usize,
+    forget_gate: ForgetGate,
     pre: &[T],
     cell: &mut [T],
     normaliser: &mut [T],
@@ -173,7 +193,8 @@ fn gates_forward_body<T: Real, A: Arithmetic, const TILE_ROWS: usize, const LANE
 ) {
     let blocks = units / LANES;
     let pre = pre[..GATES * units].as_chunks::<LANES>().0;
-    let kept = kept[..KEPT * units].as_chunks_mut::<LANES>().0;
+    let keeps = !kept.is_empty();
+    let kept = kept[..if keeps { KEPT * units } else { 0 }].as_chunks_mut::<LANES>().0;
     let cell = cell[..units].as_chunks_mut::<LANES>().0;
     let normaliser = normaliser[..units].as_chunks_mut::<LANES>().0;
     let stabiliser = stabiliser[..units].as_chunks_mut::<LANES>().0;
@@ -184,8 +205,12 @@ fn gates_forward_body<T: Real, A: Arithmetic, const TILE_ROWS: usize, const LANE
         let (m, n) = (&mut stabiliser[block], &mut normaliser[block]);
         let mut log_forget = [T::ZERO; LANES];
         let mut slope = [T::ZERO; LANES];
-        for lane in 0..LANES {
-            (log_forget[lane], slope[lane]) = f[lane].log_sigmoid_and_slope::<A>();
+        if forget_gate == ForgetGate::Sigmoid {
+            for lane in 0..LANES {
+                (log_forget[lane], slope[lane]) = f[lane].log_sigmoid_and_slope::<A>();
+            }
+        } else {
+            (log_forget, slope) = (*f, [T::ONE; LANES]);
         }
         let mut input = [T::ZERO; LANES];
         let mut forget = [T::ZERO; LANES];
@@ -218,8 +243,10 @@ fn gates_forward_body<T: Real, A: Arithmetic, const TILE_ROWS: usize, const LANE
             n[lane] = n[lane].multiply_add::<A>(forget[lane], input[lane]);
             y[lane] = gate[lane] * c[lane] / n[lane];
         }
-        for (index, saved) in [input, forget, slope, candidate, gate, *c, *n].into_iter().enumerate() {
-            kept[index * blocks + block] = saved;
+        if keeps {
+            for (index, saved) in [input, forget, slope, candidate, gate, *c, *n].into_iter().enumerate() {
+                kept[index * blocks + block] = saved;
+            }
         }
     }
 }

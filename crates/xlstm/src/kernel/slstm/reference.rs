@@ -1,6 +1,7 @@
 //! The plain cell, straight from the equations: unit by unit, step by step. For tests and for doubt; never fast.
 
 use super::{GATES, SlstmShape, SlstmState};
+use crate::kernel::gate::ForgetGate;
 use crate::kernel::math::Real;
 
 /// Inputs with the weights as the caller holds them: R `[4, heads, dim_out, dim_in]`, b `[4, heads, dim]`.
@@ -16,6 +17,10 @@ pub struct ReferenceInputs<'a, T> {
     pub reset: Option<&'a [bool]>,
     /// State before the first step.
     pub initial: Option<&'a SlstmState<T>>,
+    /// How f acts.
+    pub forget_gate: ForgetGate,
+    /// `[batch, heads, dim]`: factors of y_(t-1) before R.
+    pub recurrent_mask: Option<&'a [T]>,
 }
 
 /// Gradients: dx, dR, db and those of the initial state (of the empty state where there was none).
@@ -58,6 +63,17 @@ fn pre_at(shape: &SlstmShape, b: usize, g: usize, h: usize, d: usize) -> usize {
     ((b * GATES + g) * shape.heads + h) * shape.dim + d
 }
 
+/// The mask's factor of one y.
+fn factor<T: Real>(inputs: &ReferenceInputs<'_, T>, at: usize) -> T {
+    inputs.recurrent_mask.map_or(T::ONE, |mask| mask[at])
+}
+fn log_forget<T: Real>(gate: ForgetGate, f: T) -> T {
+    match gate {
+        ForgetGate::Sigmoid => log_sigmoid(f),
+        ForgetGate::Exponential => f,
+    }
+}
+
 fn reset_rows<T: Real>(
     shape: &SlstmShape,
     inputs: &ReferenceInputs<'_, T>,
@@ -92,13 +108,14 @@ fn run<T: Real>(shape: &SlstmShape, inputs: &ReferenceInputs<'_, T>) -> Trace<T>
                         sum += inputs.bias[(g * heads + h) * dim + d];
                         for j in 0..dim {
                             let weight = inputs.weights[((g * heads + h) * dim + d) * dim + j];
-                            sum += weight * before.output[state_at(shape, b, h, j)];
+                            let from = state_at(shape, b, h, j);
+                            sum += weight * (before.output[from] * factor(inputs, from));
                         }
                         pre[at] = sum;
                     }
                     let at = state_at(shape, b, h, d);
                     let [i, f, z, o] = std::array::from_fn(|g| pre[pre_at(shape, b, g, h, d)]);
-                    let carried = log_sigmoid(f) + before.stabiliser[at];
+                    let carried = log_forget(inputs.forget_gate, f) + before.stabiliser[at];
                     let empty = before.normaliser[at] == T::ZERO;
                     let m = if empty || i > carried { i } else { carried };
                     let ig = exp(i - m);
@@ -156,8 +173,14 @@ pub fn backward<T: Real>(
         for b in 0..batch {
             for h in 0..heads {
                 for d in 0..dim {
-                    let gradients =
-                        unit_backward(&shape, &trace, t, (b, h, d), output_gradient, &out.initial);
+                    let gradients = unit_backward(
+                        &shape,
+                        inputs.forget_gate,
+                        &trace,
+                        (t, b, h, d),
+                        output_gradient,
+                        &out.initial,
+                    );
                     let at = state_at(&shape, b, h, d);
                     before_gradient.cell[at] = gradients.cell;
                     before_gradient.normaliser[at] = gradients.normaliser;
@@ -168,8 +191,10 @@ pub fn backward<T: Real>(
                         out.bias[unit] += *gradient;
                         for j in 0..dim {
                             let from = state_at(&shape, b, h, j);
-                            out.weights[unit * dim + j] += *gradient * trace.before[t].output[from];
-                            before_gradient.output[from] += *gradient * inputs.weights[unit * dim + j];
+                            let factor = factor(inputs, from);
+                            out.weights[unit * dim + j] += *gradient * trace.before[t].output[from] * factor;
+                            before_gradient.output[from] +=
+                                *gradient * inputs.weights[unit * dim + j] * factor;
                         }
                     }
                 }
@@ -191,9 +216,9 @@ struct UnitGradients<T> {
 
 fn unit_backward<T: Real>(
     shape: &SlstmShape,
+    forget_gate: ForgetGate,
     trace: &Trace<T>,
-    t: usize,
-    (b, h, d): (usize, usize, usize),
+    (t, b, h, d): (usize, usize, usize, usize),
     output_gradient: &[T],
     after_gradient: &SlstmState<T>,
 ) -> UnitGradients<T> {
@@ -202,7 +227,8 @@ fn unit_backward<T: Real>(
     let [i, f, z, o] = std::array::from_fn(|g| trace.pre[t][pre_at(shape, b, g, h, d)]);
     let (z, o) = (T::from_f64(z.to_f64().tanh()), sigmoid(o));
     let empty = before.normaliser[at] == T::ZERO;
-    let carried = log_sigmoid(f) + before.stabiliser[at];
+    let carried = log_forget(forget_gate, f) + before.stabiliser[at];
+    let slope = if forget_gate == ForgetGate::Sigmoid { sigmoid(-f) } else { T::ONE };
     let m = after.stabiliser[at];
     let ig = exp(i - m);
     let fg = if empty { T::ZERO } else { exp(carried - m) };
@@ -220,7 +246,7 @@ fn unit_backward<T: Real>(
     let (to_input, to_carried) = if from_input { (dm, T::ZERO) } else { (T::ZERO, dm) };
     let d_carried = through_forget + to_carried;
     UnitGradients {
-        pre: [through_input + to_input, d_carried * sigmoid(-f), d_z, d_o],
+        pre: [through_input + to_input, d_carried * slope, d_z, d_o],
         cell: dc * fg,
         normaliser: dn * fg,
         stabiliser: d_carried,
