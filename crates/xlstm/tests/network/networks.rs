@@ -6,8 +6,8 @@ use burn::tensor::{DType, Device, Tensor};
 use xlstm::kernel::ForgetGate;
 use xlstm::weights::NumberType;
 use xlstm::{
-    AttentionConfig, FeatureGroupsConfig, Kernel, MlstmConfig, ResetMask, Run, SlstmConfig, Xlstm,
-    XlstmConfig,
+    AttentionConfig, DropoutConfig, FeatureGroupsConfig, Kernel, MlstmConfig, ResetMask, Run, SlstmConfig,
+    Xlstm, XlstmConfig,
 };
 
 /// Networks of many shapes and options.
@@ -94,6 +94,8 @@ pub(crate) fn pass(
     device: &Device,
     masked: bool,
 ) -> Passed {
+    let dropout = DropoutConfig { input: 0.2, recurrent: 0.3, output: 0.1 };
+    let config = &XlstmConfig { dropout, ..config.clone() };
     let network = network(config, kernel, number_type, device);
     let mask = reset();
     let mut numbers = generator(17);
