@@ -23,7 +23,7 @@
 //!
 //! It never sees a market, a candle or another crate of the workspace, reads no clock or environment variable and no
 //! file but weights that are named, prints nothing, and guesses no shape. Unsafe code stands only where a kernel enters
-//! the function compiled for the processor at hand, and in one shuffle of registers.
+//! the function compiled for the processor at hand, in one shuffle of registers, and where the crate `gemm` takes pointers.
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
