@@ -9,7 +9,7 @@ use command_line::{CommonArguments, now_millis};
 use features::{FeatureSpec, Outside};
 use market_data::import::{ImportOptions, gather_candles};
 use market_data::store::Store;
-use market_data::{CandleSeries, ExogenousSeries, SeriesKey, Symbol, Timeframe, Timestamp};
+use market_data::{CandleSeries, ExogenousSeries, SeriesKey, Timeframe, Timestamp};
 
 use crate::configuration::Configuration;
 
@@ -127,17 +127,7 @@ impl Input {
 impl Loaded {
     /// Reads the exogenous series that the specification names from the stores among `paths`.
     fn read_stored_exogenous(&mut self, paths: &[PathBuf]) -> anyhow::Result<()> {
-        if !self.spec.exogenous.enabled {
-            return Ok(());
-        }
-        let mut wanted: Vec<String> = Vec::new();
-        for column in &self.spec.exogenous.columns {
-            for key in &self.selected {
-                wanted.push(column.series.replace("{symbol}", &key.symbol.exchange_id()));
-            }
-        }
-        wanted.sort();
-        wanted.dedup();
+        let wanted: Vec<String> = self.selected.iter().flat_map(|key| self.spec.exogenous_of(key)).collect();
         for store in paths.iter().filter(|path| path.is_dir()).map(Store::new) {
             for name in store.exogenous_names()? {
                 if wanted.contains(&name) && !self.exogenous.iter().any(|series| series.name() == name) {
@@ -157,11 +147,7 @@ impl Loaded {
     pub(crate) fn get(&self, key: &SeriesKey) -> anyhow::Result<(&CandleSeries, Outside<'_>)> {
         let series = self.series.get(key).with_context(|| format!("{key} was not read"))?;
         let mut outside = Outside { reference: None, exogenous: &self.exogenous };
-        if self.spec.cross_asset.enabled {
-            let text = &self.spec.cross_asset.reference;
-            let symbol = Symbol::parse_on(text, key.venue.market())
-                .with_context(|| format!("cross_asset.reference = `{text}`"))?;
-            let reference = SeriesKey { symbol, ..key.clone() };
+        if let Some(reference) = self.spec.reference_of(key)? {
             outside.reference = Some(self.series.get(&reference).with_context(|| {
                 format!("the features of {key} need {reference}, which was not given; give it with --data, or set `cross_asset.enabled = false`")
             })?);

@@ -66,6 +66,13 @@ impl FeatureFrame {
         &mut self.values
     }
 
+    /// Its parts: key, hash, open times, which rows may be used, and the values.
+    pub(crate) fn into_parts(
+        self,
+    ) -> (SeriesKey, String, Vec<Timestamp>, Vec<bool>, Vec<ColumnBuffer<f64>>) {
+        (self.key, self.hash, self.open_time, self.valid, self.values)
+    }
+
     /// Adds a column.
     pub(crate) fn append(&mut self, column: ColumnInfo, values: Vec<f64>) {
         self.columns = self.columns.iter().cloned().chain([column]).collect();

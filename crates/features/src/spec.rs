@@ -1,6 +1,6 @@
 //! What to compute: one table per group.
 
-use market_data::Timeframe;
+use market_data::{SeriesKey, Symbol, Timeframe};
 use serde::{Deserialize, Serialize};
 
 use crate::column::ColumnInfo;
@@ -108,6 +108,30 @@ impl FeatureSpec {
         let whole = rmp_serde::to_vec_named(&(FORMULAS, timeframe, self))
             .map_err(|error| FeatureError::UnreadableSpec { reason: error.to_string() })?;
         Ok(blake3::hash(&whole).to_hex().to_string())
+    }
+
+    /// The series whose candles the cross-asset columns of `key` need; none where that group is off.
+    ///
+    /// # Errors
+    /// [`FeatureError::InvalidSpec`] where the reference is no symbol of that venue.
+    pub fn reference_of(&self, key: &SeriesKey) -> Result<Option<SeriesKey>, FeatureError> {
+        if !self.cross_asset.enabled {
+            return Ok(None);
+        }
+        let text = &self.cross_asset.reference;
+        let symbol = Symbol::parse_on(text, key.venue.market())
+            .map_err(|error| FeatureError::spec("cross_asset.reference", text, error.to_string()))?;
+        Ok(Some(SeriesKey { symbol, ..key.clone() }))
+    }
+
+    /// The exogenous series that the columns of `key` need, each once.
+    pub fn exogenous_of(&self, key: &SeriesKey) -> Vec<String> {
+        let columns = self.exogenous.columns.iter().filter(|_| self.exogenous.enabled);
+        let mut names: Vec<String> =
+            columns.map(|column| column.series.replace("{symbol}", &key.symbol.exchange_id())).collect();
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// The indicators on the candles' own timeframe.

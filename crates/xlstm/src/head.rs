@@ -119,8 +119,16 @@ impl Head {
         lengths: Option<&[usize]>,
         training_step: Option<usize>,
     ) -> Result<Tensor<2>, XlstmError> {
-        let pooled = self.pool(hidden, lengths)?;
-        Ok(self.clip(self.linear.forward(pooled), training_step))
+        Ok(self.classify(self.pool(hidden, lengths)?, training_step))
+    }
+
+    /// Logits of pooled vectors.
+    ///
+    /// # Shapes
+    /// `pooled` `[batch, width]`, result `[batch, outputs]`.
+    #[must_use]
+    pub fn classify(&self, pooled: Tensor<2>, training_step: Option<usize>) -> Tensor<2> {
+        self.clip(self.linear.forward(pooled), training_step)
     }
 
     /// Logits of every step: T targets for the price of one window.
@@ -160,7 +168,14 @@ impl Head {
         }
     }
 
-    fn pool(&self, hidden: Tensor<3>, lengths: Option<&[usize]>) -> Result<Tensor<2>, XlstmError> {
+    /// One vector per sequence, as the configured pooling says; `lengths` as in [`Self::forward`].
+    ///
+    /// # Shapes
+    /// `hidden` `[batch, time, width]`, result `[batch, width]`.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn pool(&self, hidden: Tensor<3>, lengths: Option<&[usize]>) -> Result<Tensor<2>, XlstmError> {
         let [batch, time, width] = hidden.dims();
         let device = hidden.device();
         if let Some(lengths) = lengths

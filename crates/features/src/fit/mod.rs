@@ -1,11 +1,13 @@
 //! What is fitted: scalers and selections. Fitting takes training rows only; what was fitted is another type,
 //! which can be stored and applied to anything.
 
+mod scaled_frame;
 mod scaler;
 mod selection;
 
 use market_data::TrainingRows;
 
+pub use scaled_frame::ScaledFrame;
 pub use scaler::{ColumnScale, Scaler, ScalerOptions};
 pub use selection::{DropReason, Dropped, Selection, SelectionOptions};
 

@@ -241,14 +241,15 @@ impl Scaler {
             return Err(FeatureError::mismatch(what, &self.feature_hash, frame.hash()));
         }
         let columns = frame.values().iter().zip(&self.columns);
-        let scale = |(values, column): (&ColumnBuffer<f64>, &ColumnScale)| {
-            let mut scaled = ColumnBuffer::zeros(values.len());
-            for (scaled, value) in scaled.iter_mut().zip(values.iter()) {
-                *scaled = self.scaled(column, *value);
-            }
-            scaled
-        };
-        Ok(columns.map(scale).collect())
+        Ok(columns.map(|(values, column)| self.scale_column(column, values)).collect())
+    }
+
+    pub(super) fn scale_column(&self, column: &ColumnScale, values: &[f64]) -> ColumnBuffer<f32> {
+        let mut scaled = ColumnBuffer::zeros(values.len());
+        for (scaled, value) in scaled.iter_mut().zip(values) {
+            *scaled = self.scaled(column, *value);
+        }
+        scaled
     }
 }
 

@@ -1,0 +1,160 @@
+//! What `config/train-supervised.toml`, the environment and `--set` can say.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use features::FeatureSpec;
+use labels::splits::SplitSetting;
+use labels::threshold_search::{Goal, Objective, Symmetry};
+use labels::{AdaptiveThreshold, HorizonReturn, Labeler, Threshold, TrendScanning, TripleBarrier};
+use market_data::import::ImportOptions;
+use serde::{Deserialize, Serialize};
+use supervised::{DeviceKind, SupervisedConfig};
+
+use crate::Input;
+
+/// The configuration of this program. Arguments on the command line win over it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Configuration {
+    /// Directory for models.
+    pub(crate) out: PathBuf,
+    /// What computes: flex, ndarray or gpu.
+    pub(crate) device: DeviceKind,
+    /// What is computed from candles.
+    pub(crate) features: FeatureSpec,
+    /// What the classes mean, where no file with a labeler is given.
+    pub(crate) labels: LabelSection,
+    /// Which time is the test: held out, and judged once at the end.
+    pub(crate) split: SplitSetting,
+    /// The last days of what is not the test: the validation.
+    pub(crate) validation_days: u32,
+    /// The training.
+    pub(crate) supervised: SupervisedConfig,
+    /// How files are read and judged.
+    pub(crate) import: ImportOptions,
+}
+
+/// A labeler whose thresholds are searched on the training time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct LabelSection {
+    /// Which one.
+    pub(crate) labeler: LabelerKind,
+    /// How many candles ahead it looks.
+    pub(crate) horizon: u32,
+    /// Shares of sell, hold and buy that the thresholds are to give.
+    pub(crate) target: [f64; 3],
+}
+
+/// A labeler by its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LabelerKind {
+    /// The return over the horizon, with a threshold that follows the volatility.
+    #[default]
+    HorizonReturn,
+    /// The barrier that is touched first.
+    TripleBarrier,
+    /// The most significant trend.
+    TrendScanning,
+}
+
+impl Default for LabelSection {
+    fn default() -> Self {
+        Self { labeler: LabelerKind::default(), horizon: 12, target: [0.33, 0.34, 0.33] }
+    }
+}
+
+impl Default for Configuration {
+    fn default() -> Self {
+        Self {
+            out: PathBuf::from("artifacts/models"),
+            device: DeviceKind::default(),
+            features: FeatureSpec::default(),
+            labels: LabelSection::default(),
+            split: SplitSetting::default(),
+            validation_days: 30,
+            supervised: SupervisedConfig::default(),
+            import: ImportOptions::default(),
+        }
+    }
+}
+
+impl Configuration {
+    /// Puts what the command line says about reading on top.
+    pub(crate) fn take(&mut self, input: &Input) {
+        if let Some(policy) = input.policy {
+            self.import.policy = policy;
+        }
+        self.import.plausibility.accept.extend(input.accept.iter().copied());
+    }
+}
+
+impl LabelSection {
+    /// The labeler, its thresholds not yet found.
+    pub(crate) fn unfitted(&self) -> Labeler {
+        match self.labeler {
+            LabelerKind::HorizonReturn => Labeler::HorizonReturn(HorizonReturn {
+                horizon: self.horizon,
+                threshold: Threshold::Adaptive(AdaptiveThreshold::default()),
+            }),
+            LabelerKind::TripleBarrier => {
+                Labeler::TripleBarrier(TripleBarrier { time_limit: self.horizon, ..TripleBarrier::default() })
+            }
+            LabelerKind::TrendScanning => Labeler::TrendScanning(TrendScanning {
+                // A window of closes begins with the candle itself.
+                maximum_window: self.horizon.saturating_add(1),
+                ..TrendScanning::default()
+            }),
+        }
+    }
+
+    /// What the search aims at.
+    pub(crate) fn goal(&self) -> Goal {
+        let symmetry = match self.labeler {
+            LabelerKind::TrendScanning => Symmetry::Symmetric,
+            _ => Symmetry::Asymmetric,
+        };
+        Goal { target: self.target, symmetry, objective: Objective::Pooled, tolerance: 0.02 }
+    }
+}
+
+/// The labeler of a file.
+pub(crate) fn read_labeler(path: &Path) -> anyhow::Result<Labeler> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot read", path.display()))?;
+    let labeler: Labeler = toml::from_str(&text).with_context(|| {
+        format!("{}: not one labeler; give the lines that `optimize-labels` prints for one", path.display())
+    })?;
+    labeler.validate().with_context(|| path.display().to_string())?;
+    Ok(labeler)
+}
+
+#[cfg(test)]
+mod tests {
+    use command_line::ConfigLoader;
+
+    use super::*;
+
+    #[test]
+    fn the_shipped_file_states_the_defaults() {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config");
+        let none: [(&str, &str); 0] = [];
+        let shipped = ConfigLoader::<Configuration>::new("train-supervised")
+            .directory(directory)
+            .environment(none)
+            .load()
+            .unwrap();
+        let defaults = Configuration::default();
+        assert_eq!(serde_json::to_value(&shipped.config).unwrap(), serde_json::to_value(&defaults).unwrap());
+        let text = std::fs::read_to_string(format!("{directory}/train-supervised.toml")).unwrap();
+        let stated: toml::Table = toml::from_str(&text).unwrap();
+        assert!(stated.contains_key("supervised") && stated.contains_key("split"), "{text}");
+    }
+
+    #[test]
+    fn defaults_are_valid() {
+        Configuration::default().supervised.validate().unwrap();
+        LabelSection::default().unfitted().validate().unwrap();
+    }
+}

@@ -1,0 +1,268 @@
+//! From candles to model bundles.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use command_line::{CommonArguments, Outcome};
+use features::FeatureSpec;
+use labels::Labeler;
+use serde::Serialize;
+use supervised::dataset::{Dataset, Excluded, FeatureFit, Part, prepare};
+use supervised::{
+    Assessment, Checkpoints, Interval, ModelBundle, Origin, Predictor, ScoredRows, SupervisedConfig, Trained, assess,
+    calibrate, train,
+};
+
+use crate::Train;
+use crate::configuration::{Configuration, read_labeler};
+use crate::data::{Candles, Periods, specification};
+use crate::progress::Recorder;
+use crate::report;
+
+/// Everything that is the same for all seeds.
+pub(crate) struct Job {
+    pub(crate) candles: Candles,
+    pub(crate) periods: Periods,
+    pub(crate) spec: FeatureSpec,
+    pub(crate) labeler: Labeler,
+    pub(crate) dataset: Dataset,
+    pub(crate) fit: FeatureFit,
+    pub(crate) data_hash: String,
+}
+
+/// What one seed gave.
+#[derive(Debug, Serialize)]
+pub(crate) struct SeedReport {
+    pub(crate) seed: u64,
+    pub(crate) bundle: PathBuf,
+    /// The epoch whose weights were kept, counted from 0.
+    pub(crate) best_epoch: usize,
+    pub(crate) epochs: usize,
+    pub(crate) steps: u64,
+    /// Labels learned from per epoch.
+    pub(crate) labels_per_epoch: u64,
+    /// Seconds of a training epoch, validation included; mean over the epochs of this process.
+    pub(crate) seconds_per_epoch: Option<f64>,
+    pub(crate) validation: Assessment,
+    pub(crate) test: Assessment,
+}
+
+/// The document on stdout.
+#[derive(Debug, Serialize)]
+pub(crate) struct TrainReport {
+    pub(crate) command: &'static str,
+    pub(crate) name: String,
+    pub(crate) directory: PathBuf,
+    /// The bundle of the seed that validation likes best.
+    pub(crate) bundle: PathBuf,
+    pub(crate) series: Vec<String>,
+    pub(crate) excluded: Vec<Excluded>,
+    pub(crate) refused: Vec<(String, String)>,
+    pub(crate) columns: usize,
+    pub(crate) intervals: BTreeMap<String, Vec<Interval>>,
+    pub(crate) labels: BTreeMap<&'static str, [u64; 3]>,
+    pub(crate) labeler: Labeler,
+    pub(crate) data_hash: String,
+    pub(crate) config: SupervisedConfig,
+    pub(crate) seeds: Vec<SeedReport>,
+}
+
+impl Job {
+    /// Reads candles and makes everything that training takes.
+    pub(crate) fn prepare(
+        arguments: &Train,
+        configuration: &Configuration,
+        common: &CommonArguments,
+    ) -> anyhow::Result<Self> {
+        let spec = specification(arguments.spec.as_ref(), &configuration.features)?;
+        let candles = Candles::read(&arguments.input, &configuration.import, &spec, common)?;
+        let periods = Periods::of(configuration, candles.range()?)?;
+        let labeler = match &arguments.labeler {
+            Some(path) => read_labeler(path)?,
+            None => candles.search_labeler(&configuration.labels, &periods.inner)?,
+        };
+        let spinner = common.progress().spinner("features and labels");
+        let labelled = candles.labelled(&spec, &labeler)?;
+        let (dataset, fit) = prepare(labelled, &periods.inner, &configuration.supervised.preparation)?;
+        spinner.finish();
+        for excluded in dataset.excluded() {
+            tracing::warn!("{} is left out: {}", excluded.series, excluded.reason);
+        }
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(candles.hash().as_bytes());
+        hasher.update(dataset.feature_hash().as_bytes());
+        hasher.update(labeler.to_toml().as_bytes());
+        hasher.update(format!("{:?}", periods.intervals()).as_bytes());
+        let data_hash = hasher.finalize().to_hex().to_string();
+        Ok(Self { candles, periods, spec, labeler, dataset, fit, data_hash })
+    }
+
+    /// The bundle of a trained classifier, calibrated on the validation rows, and what it is worth on both parts.
+    pub(crate) fn finish(
+        &self,
+        trained: Trained,
+        config: &SupervisedConfig,
+        name: &str,
+        commit: Option<String>,
+    ) -> anyhow::Result<ModelBundle> {
+        let origin = Origin {
+            name: name.to_owned(),
+            timeframe: self.candles.timeframe,
+            series: self.dataset.series().iter().map(|series| series.key().to_string()).collect(),
+            excluded: self.dataset.excluded().to_vec(),
+            data_hash: self.data_hash.clone(),
+            intervals: self.periods.intervals(),
+            prior: trained.prior,
+            epoch: trained.best_epoch,
+            config: config.clone(),
+            commit,
+        };
+        let bundle = ModelBundle {
+            classifier: trained.classifier,
+            spec: self.spec.clone(),
+            fit: self.fit.clone(),
+            labeler: self.labeler,
+            calibration: supervised::calibration::Calibration::default(),
+            metrics: BTreeMap::new(),
+            origin,
+        };
+        let predictor = Predictor::new(bundle.clone())?;
+        let (validation, test) = self.score(&predictor)?;
+        let calibration = calibrate(&validation, &config.calibration)?;
+        let block = 10 * self.labeler.window() as usize;
+        let mut metrics = BTreeMap::new();
+        for (part, rows) in [("validation", &validation), ("test", &test)] {
+            let assessed = assess(rows, &calibration, bundle.origin.prior, block, config.seed)
+                .with_context(|| format!("judging the {part} part"))?;
+            metrics.insert(part.to_owned(), assessed);
+        }
+        Ok(ModelBundle { calibration, metrics, ..bundle })
+    }
+
+    /// The logits of the validation and the test rows.
+    fn score(&self, predictor: &Predictor) -> anyhow::Result<(ScoredRows, ScoredRows)> {
+        let (mut validation, mut test) = (ScoredRows::default(), ScoredRows::default());
+        for series in self.dataset.series() {
+            // Series by series: the raw features of all of them are not needed at once.
+            let labels = self.candles.labels(series.key(), &self.labeler)?;
+            let logits = predictor.logits(&self.candles.frame(series.key(), &self.spec)?)?;
+            let (inner, outer) = (self.periods.inner.apply(&labels), self.periods.outer.apply(&labels));
+            validation.extend(&logits, &labels, |row| inner.test().binary_search(&row).is_ok())?;
+            test.extend(&logits, &labels, |row| outer.test().binary_search(&row).is_ok())?;
+        }
+        Ok((validation, test))
+    }
+}
+
+pub(crate) fn run(
+    arguments: &Train,
+    mut configuration: Configuration,
+    common: &CommonArguments,
+) -> anyhow::Result<Outcome> {
+    configuration.take(&arguments.input);
+    configuration.supervised.validate()?;
+    let device = configuration.device.device()?;
+    let out = arguments.out.clone().unwrap_or_else(|| configuration.out.clone());
+    let directory = model_directory(&out, &arguments.name)?;
+    open(&directory, arguments)?;
+    let job = Job::prepare(arguments, &configuration, common)?;
+    let mut seeds = Vec::new();
+    for number in 0..u64::from(arguments.seeds) {
+        let mut config = configuration.supervised.clone();
+        config.seed = configuration.supervised.seed.wrapping_add(number);
+        let own = directory.join(format!("seed-{}", config.seed));
+        let bundle = own.join("bundle");
+        let mut recorder = Recorder::start(&own, &config, common)?;
+        let checkpoints = own.join("checkpoints");
+        let checkpoints = Checkpoints { directory: Some(&checkpoints), resume: arguments.resume };
+        let trained = train(&job.dataset, &config, &device, &job.data_hash, checkpoints, &mut recorder)?;
+        let history = trained.history.clone();
+        let finished = job.finish(trained, &config, &arguments.name, arguments.commit.clone())?;
+        finished.write(&bundle, true)?;
+        let assessed = |part: &str| finished.metrics.get(part).cloned().context("a part was not judged");
+        seeds.push(SeedReport {
+            seed: config.seed,
+            bundle,
+            best_epoch: finished.origin.epoch,
+            epochs: history.len(),
+            steps: history.last().map_or(0, |epoch| epoch.steps),
+            labels_per_epoch: history.last().map_or(0, |epoch| epoch.labels),
+            seconds_per_epoch: recorder.seconds_per_epoch(),
+            validation: assessed("validation")?,
+            test: assessed("test")?,
+        });
+    }
+    let bundle = choose(&seeds, &configuration.supervised, &directory)?;
+    let dataset = &job.dataset;
+    let labels = BTreeMap::from([
+        ("training", dataset.class_counts(Part::Training)),
+        ("validation", dataset.class_counts(Part::Validation)),
+    ]);
+    let report = TrainReport {
+        command: "train",
+        name: arguments.name.clone(),
+        directory: directory.clone(),
+        bundle,
+        series: dataset.series().iter().map(|series| series.key().to_string()).collect(),
+        excluded: dataset.excluded().to_vec(),
+        refused: job.candles.refused.clone(),
+        columns: dataset.width(),
+        intervals: job.periods.intervals(),
+        labels,
+        labeler: job.labeler,
+        data_hash: job.data_hash.clone(),
+        config: configuration.supervised,
+        seeds,
+    };
+    report::write(&directory.join("summary.json"), &report)?;
+    report::print_training(&report, common)?;
+    Ok(Outcome::finding_if(!report.refused.is_empty()))
+}
+
+/// `out`/`name`, where the name is one.
+fn model_directory(out: &Path, name: &str) -> anyhow::Result<PathBuf> {
+    let sound = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    ensure!(
+        sound && !name.starts_with('.'),
+        "--name {name}: give letters, digits, `-`, `_` and `.`, and not a dot first"
+    );
+    Ok(out.join(name))
+}
+
+/// Sees that nothing is in the way.
+fn open(directory: &Path, arguments: &Train) -> anyhow::Result<()> {
+    let shown = directory.display();
+    if directory.exists() && arguments.overwrite {
+        ensure!(
+            directory.join("summary.json").exists() || has_seeds(directory),
+            "{shown}: it holds no model of this program, so it is not replaced; give another --name or --out"
+        );
+        std::fs::remove_dir_all(directory).with_context(|| format!("{shown}: cannot remove"))?;
+    }
+    ensure!(
+        !directory.exists() || arguments.resume,
+        "{shown}: there is a model of this name; go on with --resume, replace it with --overwrite, or give another --name"
+    );
+    std::fs::create_dir_all(directory).with_context(|| format!("{shown}: cannot create the directory"))
+}
+
+fn has_seeds(directory: &Path) -> bool {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.any(|name| name.starts_with("seed-"))
+}
+
+/// Copies the bundle that validation likes best to the model's own directory.
+fn choose(seeds: &[SeedReport], config: &SupervisedConfig, directory: &Path) -> anyhow::Result<PathBuf> {
+    let metric = config.validation.metric;
+    let value = |seed: &SeedReport| {
+        let value = seed.validation.decided.get(metric);
+        if metric.higher_is_better() { value } else { -value }
+    };
+    let best = seeds.iter().max_by(|left, right| value(left).total_cmp(&value(right))).context("no seed")?;
+    let bundle = directory.join("bundle");
+    let read = ModelBundle::read(&best.bundle, &supervised::DeviceKind::default().device()?)?;
+    read.write(&bundle, true)?;
+    Ok(bundle)
+}

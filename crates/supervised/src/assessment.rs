@@ -1,0 +1,201 @@
+//! What a model is worth, on rows that it did not learn from.
+
+use std::collections::BTreeMap;
+
+use labels::LabelSeries;
+use market_data::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::calibration::{Calibration, DecisionRule, TemperatureScaling};
+use crate::config::CalibrationConfig;
+use crate::dataset::CLASSES;
+use crate::error::SupervisedError;
+use crate::metrics::{
+    BootstrapConfig, BootstrapInterval, Metrics, Reliability, block_bootstrap, log_loss_advantage,
+};
+use crate::predictor::FrameLogits;
+
+/// The logits of labelled rows beside their classes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScoredRows {
+    names: Vec<String>,
+    /// Position in `names`, per row.
+    series: Vec<u32>,
+    open_time: Vec<Timestamp>,
+    targets: Vec<u8>,
+    /// `[rows, 3]`.
+    logits: Vec<f32>,
+}
+
+impl ScoredRows {
+    /// Adds the rows of one series that have logits and a label, of those that `wanted` takes.
+    ///
+    /// # Errors
+    /// [`SupervisedError::Data`] where the labels are of another series.
+    pub fn extend(
+        &mut self,
+        found: &FrameLogits,
+        labels: &LabelSeries,
+        wanted: impl Fn(usize) -> bool,
+    ) -> Result<(), SupervisedError> {
+        if found.key != *labels.key() {
+            let what = format!("the labels of {}", labels.key());
+            return Err(SupervisedError::data(what, format!("the predictions are of {}", found.key)));
+        }
+        let series = self.names.len() as u32;
+        self.names.push(found.key.to_string());
+        for (row, logits) in found.rows.iter().zip(&found.logits) {
+            let (Some(label), Some(open_time)) = (labels.label(*row), labels.open_time(*row)) else { continue };
+            if wanted(*row) {
+                self.series.push(series);
+                self.open_time.push(open_time);
+                self.targets.push(label.index() as u8);
+                self.logits.extend(logits);
+            }
+        }
+        Ok(())
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
+    /// The classes.
+    #[must_use]
+    pub fn targets(&self) -> &[u8] {
+        &self.targets
+    }
+
+    /// `[rows, 3]`.
+    #[must_use]
+    pub fn logits(&self) -> &[f32] {
+        &self.logits
+    }
+}
+
+/// Fits temperature and decision rule on validation rows.
+///
+/// # Errors
+/// [`SupervisedError::Data`] where there are no rows, or rows of one class only.
+pub fn calibrate(
+    rows: &ScoredRows,
+    config: &CalibrationConfig,
+) -> Result<Calibration, SupervisedError> {
+    let temperature = if config.temperature.enabled {
+        TemperatureScaling::fit(&rows.logits, &rows.targets)?
+    } else {
+        TemperatureScaling::default()
+    };
+    let probabilities = temperature.apply(&rows.logits)?;
+    let decision = DecisionRule::fit(&probabilities, &rows.targets, &config.decision)?;
+    Ok(Calibration { temperature, decision })
+}
+
+/// Whether a model knows more than the class shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Skill {
+    /// Its log-loss is lower than that of the training shares, beyond chance.
+    Better,
+    /// Which of the two is better cannot be told.
+    Unclear,
+    /// Its log-loss is higher, beyond chance.
+    Worse,
+}
+
+/// What a model was found to be worth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Assessment {
+    /// With the classes that the decision rule chooses.
+    pub decided: Metrics,
+    /// With the most probable classes.
+    pub most_probable: Metrics,
+    /// How much lower the log-loss is than that of constant training shares, in nats a row; mean over the series of a
+    /// time, with a 95 % interval by the block bootstrap. Absent where there are too few rows for one.
+    pub advantage: Option<BootstrapInterval>,
+    /// What the interval says.
+    pub skill: Skill,
+    /// Probabilities beside what happened.
+    pub reliability: Reliability,
+    /// By series, with the classes that the decision rule chooses.
+    pub series: BTreeMap<String, Metrics>,
+}
+
+/// Judges rows. `prior` are the class shares of training, `block` the rows that depend on each other (several times the
+/// window of the labels), `seed` that of the bootstrap.
+///
+/// # Errors
+/// [`SupervisedError::Data`] where there is no row.
+pub fn assess(
+    rows: &ScoredRows,
+    calibration: &Calibration,
+    prior: [f64; CLASSES],
+    block: usize,
+    seed: u64,
+) -> Result<Assessment, SupervisedError> {
+    if rows.is_empty() {
+        let reason = "no row has features, a label and a place in it; give longer series, or another split";
+        return Err(SupervisedError::data("the part to judge", reason));
+    }
+    let (probabilities, classes) = calibration.apply(&rows.logits)?;
+    let (_, most_probable) = Calibration { decision: DecisionRule::default(), ..*calibration }.apply(&rows.logits)?;
+    let advantage = advantage(rows, &probabilities, prior, block, seed)?;
+    let skill = match advantage {
+        Some(interval) if interval.lower > 0.0 => Skill::Better,
+        Some(interval) if interval.upper < 0.0 => Skill::Worse,
+        _ => Skill::Unclear,
+    };
+    let mut series = BTreeMap::new();
+    for (index, name) in rows.names.iter().enumerate() {
+        let own: Vec<usize> =
+            (0..rows.len()).filter(|row| rows.series[*row] as usize == index).collect();
+        if own.is_empty() {
+            continue;
+        }
+        let of = |values: &[u8]| -> Vec<u8> { own.iter().map(|row| values[*row]).collect() };
+        let own_probabilities: Vec<f32> =
+            own.iter().flat_map(|row| &probabilities[row * CLASSES..(row + 1) * CLASSES]).copied().collect();
+        let metrics = Metrics::of(&own_probabilities, &of(&rows.targets), &of(&classes), prior)?;
+        series.insert(name.clone(), metrics);
+    }
+    Ok(Assessment {
+        decided: Metrics::of(&probabilities, &rows.targets, &classes, prior)?,
+        most_probable: Metrics::of(&probabilities, &rows.targets, &most_probable, prior)?,
+        advantage,
+        skill,
+        reliability: Reliability::of(&probabilities, &rows.targets)?,
+        series,
+    })
+}
+
+/// The interval of the advantage, with series of one time averaged: they move together.
+fn advantage(
+    rows: &ScoredRows,
+    probabilities: &[f32],
+    prior: [f64; CLASSES],
+    block: usize,
+    seed: u64,
+) -> Result<Option<BootstrapInterval>, SupervisedError> {
+    let values = log_loss_advantage(probabilities, &rows.targets, prior)?;
+    let mut by_time: BTreeMap<Timestamp, (f64, u32)> = BTreeMap::new();
+    for (time, value) in rows.open_time.iter().zip(&values) {
+        let entry = by_time.entry(*time).or_default();
+        *entry = (entry.0 + value, entry.1 + 1);
+    }
+    let means: Vec<f64> = by_time.values().map(|(sum, count)| sum / f64::from(*count)).collect();
+    let config = BootstrapConfig { block_length: block.max(1), seed, ..BootstrapConfig::default() };
+    // Fewer than twenty blocks would make the interval look narrower than it is.
+    if means.len() < 20 * config.block_length {
+        return Ok(None);
+    }
+    block_bootstrap(&[&means], &config).map(Some)
+}

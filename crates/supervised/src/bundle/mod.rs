@@ -1,0 +1,151 @@
+//! A trained model as one directory: everything that inference needs, and nothing else is needed.
+//!
+//! | file | content |
+//! |---|---|
+//! | `bundle.json` | format, version, class order, timeframe, feature hash, data hash, seed, configuration, checksum of every other file |
+//! | `weights.safetensors` | the parameters, by name |
+//! | `features.toml` | the feature specification |
+//! | `inputs.json` | scaler and selection |
+//! | `labeler.toml` | what the classes mean |
+//! | `calibration.json` | temperature and decision rule |
+//! | `metrics.json` | what was measured, and on what |
+//!
+//! It appears whole or not at all. Reading checks every checksum, and that specification and scaler belong together.
+
+mod files;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use burn::tensor::Device;
+use features::FeatureSpec;
+use labels::splits::TimeRange;
+use labels::{Label, Labeler};
+use market_data::{Timeframe, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::assessment::Assessment;
+use crate::calibration::Calibration;
+use crate::classifier::Classifier;
+use crate::config::SupervisedConfig;
+use crate::dataset::{CLASSES, Excluded, FeatureFit};
+use crate::error::SupervisedError;
+
+/// Name of the format.
+const FORMAT: &str = "matrela-bundle";
+/// Its version: a reader refuses another one.
+const VERSION: u32 = 1;
+
+/// A trained, calibrated classifier with everything that turns candles into its inputs.
+#[derive(Clone, Debug)]
+pub struct ModelBundle {
+    /// The network.
+    pub classifier: Classifier,
+    /// From candles to features.
+    pub spec: FeatureSpec,
+    /// From features to inputs.
+    pub fit: FeatureFit,
+    /// What the classes mean.
+    pub labeler: Labeler,
+    /// From logits to probabilities to a class.
+    pub calibration: Calibration,
+    /// What was measured, by name of the part: `validation`, and `test` where there was one.
+    pub metrics: BTreeMap<String, Assessment>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Where a model comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// Its name.
+    pub name: String,
+    /// Length of the candles that it was trained on, and takes.
+    pub timeframe: Timeframe,
+    /// The series that it was trained on.
+    pub series: Vec<String>,
+    /// Series that were left out.
+    pub excluded: Vec<Excluded>,
+    /// Hash of the candles.
+    pub data_hash: String,
+    /// Intervals by the name of the part: `training`, `validation`, `test`.
+    pub intervals: BTreeMap<String, Vec<Interval>>,
+    /// Shares of the classes among the training labels: what a model without skill would say.
+    pub prior: [f64; CLASSES],
+    /// The epoch whose weights these are, counted from 0.
+    pub epoch: usize,
+    /// Everything that training was told.
+    pub config: SupervisedConfig,
+    /// Version of the source, where known.
+    pub commit: Option<String>,
+}
+
+/// A span of time from `from` up to, but without, `to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Interval {
+    /// Start, inclusive.
+    pub from: Timestamp,
+    /// End, exclusive.
+    pub to: Timestamp,
+}
+
+impl From<TimeRange> for Interval {
+    fn from(range: TimeRange) -> Self {
+        Self { from: range.from, to: range.to }
+    }
+}
+
+impl Origin {
+    /// Whether training or validation looked at some of `span`, on any series: markets move together.
+    #[must_use]
+    pub fn saw(&self, span: &Range<Timestamp>) -> bool {
+        let seen = ["training", "validation"].into_iter().filter_map(|part| self.intervals.get(part)).flatten();
+        seen.into_iter().any(|interval| span.start < interval.to && interval.from < span.end)
+    }
+}
+
+/// `bundle.json`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    format: String,
+    version: u32,
+    /// Version of this crate.
+    program: String,
+    class_order: Vec<String>,
+    feature_hash: String,
+    origin: Origin,
+    /// Checksum (BLAKE3) of every other file.
+    checksums: BTreeMap<String, String>,
+}
+
+impl ModelBundle {
+    /// [`features::FeatureFrame::hash`] of the frames that it takes.
+    #[must_use]
+    pub fn feature_hash(&self) -> &str {
+        self.fit.scaler.feature_hash()
+    }
+
+    /// Writes the bundle. An existing directory is replaced only where `replace` says so, and only if it is a bundle.
+    ///
+    /// # Errors
+    /// [`SupervisedError::File`] where something cannot be written or is in the way.
+    pub fn write(&self, directory: &Path, replace: bool) -> Result<(), SupervisedError> {
+        files::write(self, directory, replace)
+    }
+
+    /// Reads a bundle, on a device without gradients.
+    ///
+    /// # Errors
+    /// [`SupervisedError::File`] names the file that is missing, changed or of another version, and the remedy.
+    pub fn read(directory: &Path, device: &Device) -> Result<Self, SupervisedError> {
+        files::read(directory, device)
+    }
+}
+
+fn class_order() -> Vec<String> {
+    Label::ALL.iter().map(ToString::to_string).collect()
+}

@@ -1,0 +1,249 @@
+//! The network with its head, and its parameters as one flat vector.
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use xlstm::{Head, HeadConfig, Xlstm, XlstmConfig};
+
+use crate::error::SupervisedError;
+use crate::optimiser::{ParameterInfo, ParameterLayout, decays, unit_order};
+
+/// What a classifier consists of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClassifierConfig {
+    /// The network.
+    pub network: XlstmConfig,
+    /// The linear layer on it.
+    pub head: HeadConfig,
+}
+
+impl ClassifierConfig {
+    /// Makes a classifier with initial weights from the seeds of the configuration.
+    ///
+    /// # Errors
+    /// Those of [`XlstmConfig::init`] and [`HeadConfig::init`].
+    pub fn init(&self, device: &Device) -> Result<Classifier, SupervisedError> {
+        let network = self.network.init(device)?;
+        let head = self.head.init(self.network.width, device)?;
+        Ok(Classifier { network, head })
+    }
+}
+
+/// An xLSTM network and a head on it.
+#[derive(Module, Debug)]
+pub struct Classifier {
+    /// From windows `[batch, time, inputs]` to `[batch, time, width]`.
+    pub network: Xlstm,
+    /// From there to the logits of SELL, HOLD, BUY.
+    pub head: Head,
+}
+
+impl Classifier {
+    /// What it was made from.
+    #[must_use]
+    pub fn config(&self) -> ClassifierConfig {
+        ClassifierConfig { network: self.network.config().clone(), head: self.head.config().clone() }
+    }
+
+    /// Names, shapes and places of its parameters in a flat vector: in the order of the module, each row-major.
+    ///
+    /// # Errors
+    /// None for a classifier that [`ClassifierConfig::init`] made.
+    pub fn layout(&self) -> Result<ParameterLayout, SupervisedError> {
+        let mut layout = Layout::default();
+        self.visit(&mut layout);
+        ParameterLayout::new(layout.parts)
+    }
+
+    /// All parameters as one vector, in the order of [`Self::layout`].
+    ///
+    /// # Errors
+    /// [`SupervisedError::Data`] where a parameter is not of f32.
+    pub fn parameters(&self) -> Result<Vec<f32>, SupervisedError> {
+        let mut values = Values::default();
+        self.visit(&mut values);
+        values.finish("the parameters")
+    }
+
+    /// The gradients of all parameters, in the order of [`Self::layout`]; zeros for those that had no part in the loss.
+    ///
+    /// # Errors
+    /// [`SupervisedError::Data`] where a gradient is not of f32.
+    pub fn gradients(&self, gradients: &Gradients) -> Result<Vec<f32>, SupervisedError> {
+        let mut values = GradientValues { gradients, values: Values::default() };
+        self.visit(&mut values);
+        values.values.finish("the gradients")
+    }
+
+    /// The same architecture with other parameters.
+    ///
+    /// # Errors
+    /// [`SupervisedError::Data`] where there are more or fewer than its own.
+    pub fn with_parameters(self, parameters: &[f32]) -> Result<Self, SupervisedError> {
+        let mut source = Source { rest: parameters, missing: 0 };
+        let classifier = self.map(&mut source);
+        if source.missing > 0 || !source.rest.is_empty() {
+            return Err(SupervisedError::data(
+                "the parameters to load",
+                format!(
+                    "they are {}, which is {} too few and {} too many for the network; they belong to another configuration",
+                    parameters.len(),
+                    source.missing,
+                    source.rest.len()
+                ),
+            ));
+        }
+        Ok(classifier)
+    }
+}
+
+#[derive(Default)]
+struct Layout {
+    path: Vec<(String, bool)>,
+    parts: Vec<ParameterInfo>,
+    next: usize,
+}
+
+impl ModuleVisitor for Layout {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        // Burn enters the variant of an enum as a module of its own; files do not name it.
+        self.path.push((name.to_owned(), container_type.starts_with("Enum:")));
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let names: Vec<&str> =
+            self.path.iter().filter(|(_, variant)| !variant).map(|(name, _)| name.as_str()).collect();
+        let name = names.join(".");
+        let shape = param.val().dims().to_vec();
+        let end = self.next + shape.iter().product::<usize>();
+        let (decay, order) = (decays(&name, &shape), unit_order(&name, &shape));
+        self.parts.push(ParameterInfo { name, shape, range: self.next..end, decay, order });
+        self.next = end;
+    }
+}
+
+#[derive(Default)]
+struct Values {
+    values: Vec<f32>,
+    failed: bool,
+}
+
+impl Values {
+    fn push<const D: usize>(&mut self, tensor: Tensor<D>) {
+        match tensor.into_data().try_into_vec::<f32>() {
+            Ok(values) => self.values.extend(values),
+            Err(_) => self.failed = true,
+        }
+    }
+
+    fn finish(self, what: &str) -> Result<Vec<f32>, SupervisedError> {
+        if self.failed {
+            return Err(SupervisedError::data(what, "they are not of f32, the only type that is trained in"));
+        }
+        Ok(self.values)
+    }
+}
+
+impl ModuleVisitor for Values {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.push(param.val().detach());
+    }
+}
+
+struct GradientValues<'a> {
+    gradients: &'a Gradients,
+    values: Values,
+}
+
+impl ModuleVisitor for GradientValues<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let value = param.val();
+        match value.grad(self.gradients) {
+            Some(gradient) => self.values.push(gradient),
+            None => self.values.values.resize(self.values.values.len() + value.dims().iter().product::<usize>(), 0.0),
+        }
+    }
+}
+
+struct Source<'a> {
+    rest: &'a [f32],
+    missing: usize,
+}
+
+impl ModuleMapper for Source<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, tensor, _) = param.consume();
+        let shape = tensor.dims();
+        let count = shape.iter().product::<usize>();
+        if self.rest.len() < count {
+            self.missing += count - self.rest.len();
+            self.rest = &[];
+            return Param::initialized(id, tensor);
+        }
+        let (own, rest) = self.rest.split_at(count);
+        self.rest = rest;
+        let active = tensor.is_require_grad();
+        let value = Tensor::from_data(TensorData::new(own.to_vec(), shape), &tensor.device());
+        Param::initialized(id, value.set_require_grad(active))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small() -> ClassifierConfig {
+        let network = XlstmConfig { inputs: 3, width: 16, heads: 2, ..XlstmConfig::default() };
+        ClassifierConfig { network, head: HeadConfig::default() }
+    }
+
+    #[test]
+    fn parameters_go_out_and_in() {
+        let device = Device::flex().autodiff();
+        let classifier = small().init(&device).unwrap();
+        let layout = classifier.layout().unwrap();
+        let values = classifier.parameters().unwrap();
+        assert_eq!(values.len(), layout.total());
+        assert_eq!(values.len(), classifier.num_params());
+        let changed: Vec<f32> = (0..values.len()).map(|index| index as f32 * 1e-3).collect();
+        let classifier = classifier.with_parameters(&changed).unwrap();
+        assert_eq!(classifier.parameters().unwrap(), changed);
+        let part = layout.parts().iter().find(|part| part.name == "head.linear.weight").unwrap();
+        let weight: Vec<f32> = classifier.head.linear.weight.val().into_data().try_into_vec().unwrap();
+        assert_eq!(weight, changed[part.range.clone()]);
+        assert!(part.decay && part.shape == [16, 3]);
+        for wrong in [values.len() - 1, values.len() + 1] {
+            assert!(classifier.clone().with_parameters(&vec![0.0; wrong]).is_err());
+        }
+    }
+
+    #[test]
+    fn norms_and_biases_do_not_decay() {
+        let layout = small().init(&Device::flex()).unwrap().layout().unwrap();
+        for part in layout.parts() {
+            let word = part.name.rsplit('.').next().unwrap();
+            let exempt = part.shape.len() < 2 || word.contains("bias") || word.contains("norm");
+            assert_eq!(part.decay, !exempt, "{}", part.name);
+        }
+        assert!(layout.parts().iter().any(|part| !part.decay));
+    }
+
+    #[test]
+    fn gradients_are_those_of_the_loss() {
+        let device = Device::flex().autodiff();
+        let classifier = small().init(&device).unwrap();
+        let layout = classifier.layout().unwrap();
+        let hidden = classifier.network.forward(Tensor::ones([2, 4, 3], &device)).unwrap();
+        let logits = classifier.head.forward(hidden, None, None).unwrap();
+        let gradients = classifier.gradients(&logits.sum().backward()).unwrap();
+        assert_eq!(gradients.len(), layout.total());
+        // The bias of each class is added to the logit of two windows.
+        let bias = layout.parts().iter().find(|part| part.name == "head.linear.bias").unwrap();
+        assert_eq!(gradients[bias.range.clone()], [2.0, 2.0, 2.0]);
+    }
+}

@@ -1,0 +1,177 @@
+//! From features and labels to a dataset.
+
+use features::{FeatureFrame, ScalerOptions, SelectionOptions, TrainingFrame};
+use labels::LabelSeries;
+use labels::splits::{Split, SplitPlan};
+use serde::{Deserialize, Serialize};
+
+use super::{Dataset, DatasetSeries, Excluded, FeatureFit, NO_CLASS, Part};
+use crate::error::SupervisedError;
+
+/// The features and the labels of one series.
+#[derive(Clone, Debug)]
+pub struct LabelledFrame {
+    /// A row for each candle.
+    pub frame: FeatureFrame,
+    /// A label, or none, for each candle.
+    pub labels: LabelSeries,
+}
+
+/// How features become inputs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PreparationConfig {
+    /// How columns are brought to like size.
+    pub scaler: ScalerOptions,
+    /// Which columns are left out.
+    pub selection: SelectionOptions,
+    /// A series with fewer usable, labelled training rows is left out, and the report says so.
+    pub minimum_rows_per_series: usize,
+}
+
+impl Default for PreparationConfig {
+    /// Robust scaling, the default selection, at least 1,000 rows.
+    fn default() -> Self {
+        Self {
+            scaler: ScalerOptions::default(),
+            selection: SelectionOptions::default(),
+            minimum_rows_per_series: 1_000,
+        }
+    }
+}
+
+impl PreparationConfig {
+    /// Refuses values outside their range.
+    ///
+    /// # Errors
+    /// Those of scaler and selection.
+    pub fn validate(&self) -> Result<(), SupervisedError> {
+        self.scaler.validate()?;
+        self.selection.validate()?;
+        Ok(())
+    }
+}
+
+/// Fits scaler and selection on the training rows and makes the dataset of training and validation. `plan` divides
+/// time: its training intervals are learned from, its test intervals are the **validation**; what is to be judged at
+/// the end must lie outside both.
+///
+/// The frames are taken apart column by column, so that features and inputs are never in memory together.
+///
+/// # Errors
+/// [`SupervisedError::Data`] where no series is left, or where frame and labels are of different series; those of the
+/// fits.
+pub fn prepare(
+    series: Vec<LabelledFrame>,
+    plan: &SplitPlan,
+    config: &PreparationConfig,
+) -> Result<(Dataset, FeatureFit), SupervisedError> {
+    config.validate()?;
+    check(&series)?;
+    let mut excluded = Vec::new();
+    let mut kept = Vec::with_capacity(series.len());
+    for one in series {
+        let split = plan.apply(&one.labels);
+        let rows = TrainingFrame::new(&one.frame, split.train())?.rows().len();
+        if rows < config.minimum_rows_per_series {
+            let reason = format!(
+                "{rows} usable, labelled training rows, and `minimum_rows_per_series` asks for {}",
+                config.minimum_rows_per_series
+            );
+            excluded.push(Excluded { series: one.frame.key().to_string(), reason });
+        } else {
+            kept.push((one, split));
+        }
+    }
+    let fit = {
+        let frames = kept
+            .iter()
+            .map(|(one, split)| TrainingFrame::new(&one.frame, split.train()))
+            .collect::<Result<Vec<_>, _>>()?;
+        if frames.is_empty() {
+            return Err(SupervisedError::data("the series", none_left(&excluded)));
+        }
+        let scaler = config.scaler.fit(&frames)?;
+        let selection = config.selection.fit(&frames)?;
+        FeatureFit { scaler, selection }
+    };
+    let dataset = assemble(kept, excluded, &fit, Part::Validation)?;
+    Ok((dataset, fit))
+}
+
+/// The dataset of an evaluation: what was fitted before is applied, and the test intervals of `plan` are the **test**.
+///
+/// # Errors
+/// [`SupervisedError::Features`] for frames of another specification; else as [`prepare`].
+pub fn prepare_with(
+    series: Vec<LabelledFrame>,
+    plan: &SplitPlan,
+    fit: &FeatureFit,
+) -> Result<Dataset, SupervisedError> {
+    check(&series)?;
+    let split = |one: LabelledFrame| {
+        let split = plan.apply(&one.labels);
+        (one, split)
+    };
+    assemble(series.into_iter().map(split).collect(), Vec::new(), fit, Part::Test)
+}
+
+fn none_left(excluded: &[Excluded]) -> String {
+    let reasons: Vec<String> =
+        excluded.iter().take(5).map(|one| format!("{}: {}", one.series, one.reason)).collect();
+    if reasons.is_empty() {
+        return "there is none; name candle files".to_owned();
+    }
+    format!("none is left ({}); give longer series, or lower the limit", reasons.join("; "))
+}
+
+fn check(series: &[LabelledFrame]) -> Result<(), SupervisedError> {
+    for one in series {
+        if one.frame.key() != one.labels.key() || one.frame.len() != one.labels.len() {
+            return Err(SupervisedError::data(
+                format!("the labels of {} ({} candles)", one.labels.key(), one.labels.len()),
+                format!("the features are of {} ({} candles)", one.frame.key(), one.frame.len()),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn assemble(
+    series: Vec<(LabelledFrame, Split)>,
+    excluded: Vec<Excluded>,
+    fit: &FeatureFit,
+    held_out: Part,
+) -> Result<Dataset, SupervisedError> {
+    let mut prepared = Vec::with_capacity(series.len());
+    for (one, split) in series {
+        let LabelledFrame { frame, labels } = one;
+        let rows = frame.len();
+        let mut part = vec![Part::None; rows];
+        for (indices, as_part) in [(split.train().indices(), Part::Training), (split.test(), held_out)] {
+            for row in indices {
+                if frame.is_valid(*row) {
+                    part[*row] = as_part;
+                }
+            }
+        }
+        let mut class = vec![NO_CLASS; rows];
+        let mut uniqueness = vec![0.0; rows];
+        for (row, label) in labels.iter() {
+            // At most 2: there are three classes.
+            class[row] = label.label.index() as u8;
+            uniqueness[row] = label.uniqueness as f32;
+        }
+        drop(labels);
+        let frame = fit.scaler.scale_selected(frame, &fit.selection)?;
+        let runs = frame.runs();
+        prepared.push(DatasetSeries { frame, runs, class, uniqueness, part });
+    }
+    prepared.sort_by(|left, right| left.key().cmp(right.key()));
+    Ok(Dataset {
+        series: prepared,
+        excluded,
+        feature_hash: fit.scaler.feature_hash().to_owned(),
+        width: fit.selection.kept().len(),
+    })
+}

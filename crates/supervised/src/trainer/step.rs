@@ -1,0 +1,143 @@
+//! One pass forward and backward.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use rand::Rng;
+use xlstm::{Pooling, Run, XlstmState};
+
+use super::batch::Batch;
+use super::evaluation::values;
+use crate::augmentation::{Mix, MixSpace};
+use crate::classifier::Classifier;
+use crate::config::{Objective, SupervisedConfig};
+use crate::dataset::CLASSES;
+use crate::error::SupervisedError;
+use crate::loss::{EpochLoss, LossValue, TripletBatch, triplet_loss};
+use crate::random::generator;
+
+/// What a pass leaves behind.
+pub(super) struct Pass {
+    pub value: LossValue,
+    /// Value of the triplet loss.
+    pub triplet: f64,
+    /// `None` where no label of the batch counts.
+    pub gradients: Option<Vec<f32>>,
+    /// Weight times loss of every label against its own class, `[labels]`.
+    pub losses: Vec<f32>,
+    /// State after the last step, for the objective that carries it.
+    pub state: Option<XlstmState>,
+}
+
+/// What is the same for all passes of a step.
+pub(super) struct PassSettings<'a> {
+    pub config: &'a SupervisedConfig,
+    pub loss: &'a EpochLoss,
+    pub device: &'a Device,
+    /// Counted from the beginning of training.
+    pub step: u64,
+}
+
+/// Embeddings and logits of a batch, a row for each label.
+struct Outputs {
+    embeddings: Tensor<2>,
+    logits: Tensor<2>,
+    state: Option<XlstmState>,
+}
+
+/// Losses and gradients of a batch. The same step gives the same dropout, so that a second pass with other weights
+/// differs in nothing else.
+pub(super) fn pass(
+    classifier: &Classifier,
+    batch: &Batch,
+    state: Option<XlstmState>,
+    settings: &PassSettings<'_>,
+) -> Result<Pass, SupervisedError> {
+    let outputs = forward(classifier, batch, state, settings)?;
+    let labels = batch.targets.len();
+    let normaliser = batch.normaliser();
+    let mut losses = vec![0.0; labels];
+    if normaliser <= 0.0 {
+        let value = LossValue::default();
+        return Ok(Pass { value, triplet: 0.0, gradients: None, losses, state: outputs.state });
+    }
+    let logits = values(outputs.logits.clone().detach())?;
+    let mut gradient = vec![0.0; logits.len()];
+    let mut value = LossValue::default();
+    for (index, (targets, weights)) in batch.mixed_labels().iter().enumerate() {
+        let noted = (index == 0).then_some(losses.as_mut_slice());
+        let part = settings.loss.accumulate(&logits, targets, weights, normaliser, &mut gradient, noted)?;
+        value.cross_entropy += part.cross_entropy;
+        value.focal += part.focal;
+        value.confidence_penalty += part.confidence_penalty;
+    }
+    // The gradient of a sum of products with constants is the constants: so the losses' own gradients enter.
+    let constants = Tensor::<2>::from_data(TensorData::new(gradient, [labels, CLASSES]), settings.device);
+    let mut objective = (outputs.logits * constants).sum();
+    let mut triplet = 0.0;
+    if settings.config.loss.triplet.weight > 0.0 {
+        let (found, gradient) = triplets(&outputs.embeddings, batch, settings)?;
+        triplet = found;
+        objective = objective + (outputs.embeddings * gradient).sum();
+    }
+    let gradients = classifier.gradients(&objective.backward())?;
+    Ok(Pass { value, triplet, gradients: Some(gradients), losses, state: outputs.state })
+}
+
+fn forward(
+    classifier: &Classifier,
+    batch: &Batch,
+    state: Option<XlstmState>,
+    settings: &PassSettings<'_>,
+) -> Result<Outputs, SupervisedError> {
+    let PassSettings { config, device, step, .. } = settings;
+    let input = Tensor::<3>::from_data(TensorData::new(batch.inputs.clone(), batch.shape), *device);
+    let dropout = &config.network.dropout;
+    let drops = dropout.input > 0.0 || dropout.recurrent > 0.0 || dropout.output > 0.0;
+    let mut generator = generator(config.seed, "supervised/dropout", *step);
+    let every_step = config.objective == Objective::EveryStep;
+    let run = Run {
+        state,
+        reset: None,
+        dropout: drops.then_some(&mut generator as &mut dyn Rng),
+        keep_state: every_step,
+        last_only: !every_step && config.network.pooling == Pooling::Last,
+    };
+    let (hidden, state) = classifier.network.run(input, run)?;
+    let [sequences, time, width] = hidden.dims();
+    let training_step = Some(usize::try_from(*step).unwrap_or(usize::MAX));
+    let mix = batch.mix.as_ref().filter(|_| config.augmentation.mix_up.space == MixSpace::Embeddings);
+    let embeddings = if every_step {
+        mixed(hidden, mix, device).reshape([sequences * time, width])
+    } else {
+        let pooled = classifier.head.pool(hidden, None)?.reshape([sequences, 1, width]);
+        mixed(pooled, mix, device).reshape([sequences, width])
+    };
+    let logits = classifier.head.classify(embeddings.clone(), training_step);
+    Ok(Outputs { embeddings, logits, state })
+}
+
+/// Each sequence's rows with its partner's.
+fn mixed(rows: Tensor<3>, mix: Option<&Mix>, device: &Device) -> Tensor<3> {
+    let Some(mix) = mix else { return rows };
+    let sequences = mix.share.len();
+    let partner: Vec<i64> = mix.partner.iter().map(|partner| i64::from(*partner)).collect();
+    let partner = Tensor::<1, Int>::from_data(TensorData::new(partner, [sequences]), device);
+    let share = Tensor::<3>::from_data(TensorData::new(mix.share.clone(), [sequences, 1, 1]), device);
+    let others = rows.clone().select(0, partner);
+    rows * share.clone() + others * (share.neg() + 1.0)
+}
+
+/// Value of the triplet loss and its gradient with respect to the embeddings.
+fn triplets(
+    embeddings: &Tensor<2>,
+    batch: &Batch,
+    settings: &PassSettings<'_>,
+) -> Result<(f64, Tensor<2>), SupervisedError> {
+    let [rows, width] = embeddings.dims();
+    let host = values(embeddings.clone().detach())?;
+    let mut gradient = vec![0.0; host.len()];
+    let triplets = TripletBatch { embeddings: &host, width, targets: &batch.targets, weights: &batch.weights };
+    let config = settings.config;
+    let found = triplet_loss(&config.loss.triplet, &triplets, config.seed, settings.step, &mut gradient)?;
+    let gradient = Tensor::from_data(TensorData::new(gradient, [rows, width]), settings.device);
+    Ok((found.value, gradient))
+}
