@@ -18,7 +18,7 @@ use crate::report::{File, Report, Status};
 pub(crate) struct Arguments {
     /// Law of the market: regime, gbm, heston, merton, ornstein-uhlenbeck, cir, fractional-brownian,
     /// planted, noise; its parameters are set with --set generate.market.NAME=VALUE
-    #[arg(long, value_name = "MODEL")]
+    #[arg(long, visible_alias = "process", value_name = "MODEL")]
     model: Option<String>,
 
     /// How many symbols

@@ -165,8 +165,9 @@ pub(crate) fn run(
     let device = configuration.device.device()?;
     let out = arguments.out.clone().unwrap_or_else(|| configuration.out.clone());
     let directory = model_directory(&out, &arguments.name)?;
-    open(&directory, arguments)?;
+    check(&directory, arguments)?;
     let job = Job::prepare(arguments, &configuration, common)?;
+    open(&directory)?;
     let mut seeds = Vec::new();
     for number in 0..u64::from(arguments.seeds) {
         let mut config = configuration.supervised.clone();
@@ -231,26 +232,28 @@ fn model_directory(out: &Path, name: &str) -> anyhow::Result<PathBuf> {
 }
 
 /// Sees that nothing is in the way.
-fn open(directory: &Path, arguments: &Train) -> anyhow::Result<()> {
+fn check(directory: &Path, arguments: &Train) -> anyhow::Result<()> {
     let shown = directory.display();
-    if directory.exists() && arguments.overwrite {
-        ensure!(
-            directory.join("summary.json").exists() || has_seeds(directory),
-            "{shown}: it holds no model of this program, so it is not replaced; give another --name or --out"
-        );
-        std::fs::remove_dir_all(directory).with_context(|| format!("{shown}: cannot remove"))?;
+    if !directory.exists() || arguments.resume {
+        return Ok(());
     }
     ensure!(
-        !directory.exists() || arguments.resume,
+        arguments.overwrite,
         "{shown}: there is a model of this name; go on with --resume, replace it with --overwrite, or give another --name"
     );
-    std::fs::create_dir_all(directory).with_context(|| format!("{shown}: cannot create the directory"))
+    let entries = std::fs::read_dir(directory).with_context(|| format!("{shown}: cannot list"))?;
+    let names: Vec<String> =
+        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    ensure!(
+        names.is_empty() || names.iter().any(|name| name.starts_with("seed-")),
+        "{shown}: it holds no model of this program, so it is not replaced; give another --name or --out"
+    );
+    std::fs::remove_dir_all(directory).with_context(|| format!("{shown}: cannot remove"))
 }
 
-fn has_seeds(directory: &Path) -> bool {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.any(|name| name.starts_with("seed-"))
+fn open(directory: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(directory)
+        .with_context(|| format!("{}: cannot create the directory", directory.display()))
 }
 
 /// Copies the bundle that validation likes best to the model's own directory.

@@ -233,7 +233,7 @@ impl SupervisedConfig {
         self.network.classifier(1, self.seed).network.validate()?;
         self.loss.validate()?;
         self.optimiser.validate()?;
-        self.learning_rate.validate()?;
+        self.learning_rate.validate(self.epochs as f64)?;
         self.sampling.validate()?;
         self.segments.validate()?;
         self.augmentation.validate()?;

@@ -66,6 +66,7 @@ pub enum SupervisedError {
 }
 
 impl SupervisedError {
+    #[expect(clippy::needless_pass_by_value, reason = "callers give numbers, words and texts alike")]
     pub(crate) fn config(field: &str, value: impl ToString, remedy: &str) -> Self {
         Self::Config { field: field.to_owned(), value: value.to_string(), remedy: remedy.to_owned() }
     }

@@ -24,13 +24,12 @@ pub use configuration::{HardNegativeConfig, SamplingConfig};
 pub use hard_pool::HardPool;
 pub use sampler::{EpochPlan, Sampler};
 pub use segment_plan::{Run, Segment, SegmentBatch, SegmentConfig, SegmentPlan};
-pub use step_weights::{NO_CLASS, StepRows, StepWeights};
+pub use step_weights::{StepRows, StepWeights};
 
-/// How many classes there are: Sell, Hold, Buy, in this order.
-pub(crate) const CLASSES: usize = 3;
+use crate::dataset::{CLASSES, NO_CLASS};
 
 /// Names of the classes, for messages.
-pub(crate) const CLASS_NAMES: [&str; CLASSES] = ["Sell", "Hold", "Buy"];
+pub(crate) const CLASS_NAMES: [&str; 3] = ["Sell", "Hold", "Buy"];
 
 /// A labelled window of the objective `last_step`.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -11,8 +11,8 @@ use crate::prediction_rows::{
 
 /// Chooses the class with the highest weighted probability, `argmax_c weights[c] · p[c]`.
 ///
-/// Among equal products Hold goes before Sell and Sell before Buy. Only the ratios of the weights matter; fitted
-/// ones add up to 1. The default, equal weights, is the most probable class.
+/// Among equal products Hold goes before Sell and Sell before Buy. Only the ratios of the weights matter;
+/// fitted ones add up to 1. The default, equal weights, is the most probable class.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DecisionRule {
@@ -43,14 +43,16 @@ pub enum DecisionObjective {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DecisionConfig {
-    /// What the weights are fitted for. Macro F1 is the default because rare Sell and Buy then count as much as
-    /// Hold.
+    /// What the weights are fitted for. Macro F1 is the default because rare Sell and Buy then count as much
+    /// as Hold.
     pub objective: DecisionObjective,
     /// Whether `share_bounds` bind under [`DecisionObjective::MacroF1`]; the other objectives have no use for
-    /// them. True by default: macro F1 alone may be highest where a class is predicted several times too often.
+    /// them. True by default: macro F1 alone may be highest where a class is predicted several times too
+    /// often.
     pub bound_shares: bool,
-    /// Lowest and highest predicted share of a class as multiples of its true share, at most and at least 1. The
-    /// default `[0.6, 1.6]` leaves room for the objective and keeps the rate of trades that the labels mean.
+    /// Lowest and highest predicted share of a class as multiples of its true share, at most and at least 1.
+    /// The default `[0.6, 1.6]` leaves room for the objective and keeps the rate of trades that the labels
+    /// mean.
     pub share_bounds: [f64; 2],
 }
 
@@ -74,8 +76,8 @@ impl DecisionConfig {
         Err(SupervisedError::config("share_bounds", format!("{:?}", self.share_bounds), remedy))
     }
 
-    /// By how much, in shares of all rows, the predicted class furthest outside `share_bounds` lies outside; 0 if
-    /// all lie within. A class that does not occur may not be predicted at all.
+    /// By how much, in shares of all rows, the predicted class furthest outside `share_bounds` lies outside;
+    /// 0 if all lie within. A class that does not occur may not be predicted at all.
     pub fn share_excess(&self, confusion: &Confusion) -> f64 {
         let [lower, upper] = self.share_bounds;
         let outside =
@@ -88,17 +90,18 @@ impl DecisionConfig {
 impl DecisionRule {
     /// Fits the weights on `probabilities` (`[rows, 3]`) and the true classes `targets` (`[rows]`).
     ///
-    /// [`DecisionObjective::MacroF1`] searches the two ratios of the weights over a grid that is even in ranks of
-    /// the rows, ever finer about the best point. Among equally good weights it takes those nearest to equal
-    /// ones. If no weights that it tries keep the bounds, it takes those that exceed them least
-    /// ([`DecisionConfig::share_excess`] tells). Without bounds macro F1 on these rows is never below that of the
-    /// most probable class. [`DecisionObjective::MatchShares`] sets one weight after the other so that its class
-    /// gets its share, until all do or no round brings them nearer. Deterministic, for any number of threads.
+    /// [`DecisionObjective::MacroF1`] searches the two ratios of the weights over a grid that is even in
+    /// ranks of the rows, ever finer about the best point. Among equally good weights it takes those nearest
+    /// to equal ones. If no weights that it tries keep the bounds, it takes those that exceed them least
+    /// ([`DecisionConfig::share_excess`] tells). Without bounds macro F1 on these rows is never below that of
+    /// the most probable class. [`DecisionObjective::MatchShares`] sets one weight after the other so that
+    /// its class gets its share, until all do, the weights stand still or 60 rounds are over, and keeps the
+    /// best. Deterministic, for any number of threads.
     ///
     /// # Errors
-    /// [`SupervisedError::Config`] as [`DecisionConfig::validate`]; [`SupervisedError::Data`] for no rows, different
-    /// lengths, targets all of one class, a target that is no class and a row that is no distribution; it names
-    /// the row.
+    /// [`SupervisedError::Config`] as [`DecisionConfig::validate`]; [`SupervisedError::Data`] for no rows,
+    /// different lengths, targets all of one class, a target that is no class and a row that is no
+    /// distribution; it names the row.
     pub fn fit(
         probabilities: &[f32],
         targets: &[u8],

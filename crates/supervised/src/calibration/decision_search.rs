@@ -83,7 +83,8 @@ impl Candidate {
         Self { ratios, rule, excess: excess(&confusion), macro_f1: confusion.macro_f1() }
     }
 
-    /// `Less` for the better one: less excess, then the higher macro F1, then the weights nearer to equal ones.
+    /// `Less` for the better one: less excess, then the higher macro F1, then the weights nearer to equal
+    /// ones.
     fn compare(&self, other: &Self) -> Ordering {
         let distance = |[sell, buy]: LogRatios| sell * sell + buy * buy;
         self.excess
@@ -97,8 +98,8 @@ fn logarithms(rows: &[[f32; 3]]) -> Vec<[f64; 3]> {
     rows.iter().map(|row| row.map(|value| f64::from(value.max(LOWEST_PROBABILITY)).ln())).collect()
 }
 
-/// The log-ratio at which each row changes from Hold to another class, in rising order: a grid even in the ranks
-/// of these puts as many rows between any two points, however sure or unsure the model is.
+/// The log-ratio at which each row changes from Hold to another class, in rising order: a grid even in the
+/// ranks of these puts as many rows between any two points, however sure or unsure the model is.
 struct CriticalRatios(Vec<f64>);
 
 impl CriticalRatios {
@@ -118,7 +119,8 @@ impl CriticalRatios {
     }
 }
 
-/// The middle between the `rank` lowest of `sorted` and the others; 1 beyond the end where there are no others.
+/// The middle between the `rank` lowest of `sorted` and the others; 1 beyond the end where there are no
+/// others.
 fn gap_middle(sorted: &[f64], rank: usize) -> f64 {
     match (rank.checked_sub(1).and_then(|below| sorted.get(below)), sorted.get(rank)) {
         (Some(below), Some(above)) => below.midpoint(*above),
@@ -159,9 +161,9 @@ pub(super) fn best_macro_f1(rows: &[[f32; 3]], targets: &[u8], config: &Decision
     for _ in 0..REFINEMENTS {
         step = step.div_ceil(REFINEMENT);
         let about = |class: usize| {
-            let rank = critical[class].rank_of(best.ratios[class]) + REFINEMENT * step;
+            let centre = critical[class].rank_of(best.ratios[class]);
             let around = (0..=2 * REFINEMENT)
-                .filter_map(|index| (rank + index * step).checked_sub(2 * REFINEMENT * step));
+                .filter_map(|index| (centre + index * step).checked_sub(REFINEMENT * step));
             around.filter(|&rank| rank <= count).collect::<Vec<usize>>()
         };
         best = best_of([about(0), about(1)], best);
@@ -182,9 +184,9 @@ fn share_distance(confusion: &Confusion) -> f64 {
     shares.map(|(predicted, truth)| (predicted - truth).abs()).fold(0.0, f64::max)
 }
 
-/// Adds an offset to the logarithms of one class after the other, each time so that just as many rows as are of
-/// that class prefer it. This is coordinate ascent on the concave dual of the assignment of rows to classes with
-/// given counts, so it goes on until the counts fit; the nearest point on the way is kept.
+/// Adds an offset to the logarithms of one class after the other, each time so that just as many rows as are
+/// of that class prefer it: coordinate ascent on the concave dual of the assignment of rows to classes with
+/// given counts. The point nearest to them on the way is kept.
 fn matched_ratios(logarithms: &[[f64; 3]], by_class: &RowsByClass) -> LogRatios {
     let mut best = Candidate::new([0.0; 2], by_class, share_distance);
     let wanted = by_class.confusion(&best.rule).true_counts();
@@ -240,7 +242,8 @@ mod tests {
     use super::*;
     use crate::random::generator;
 
-    /// Probabilities of an unsure model on rare Sell and Buy, whose most probable class is nearly always Hold.
+    /// Probabilities of an unsure model on rare Sell and Buy, whose most probable class is nearly always
+    /// Hold.
     fn unsure_model(rows: usize, skill: f64, index: u64) -> (Vec<f32>, Vec<u8>) {
         let mut rng = generator(8, "test/unsure-model", index);
         let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
@@ -293,10 +296,11 @@ mod tests {
             let within = scores.filter(|seen| !config.bound_shares || config.share_excess(seen) == 0.0);
             within.map(|seen| seen.macro_f1()).fold(0.0, f64::max)
         };
-        for config in [unbounded(), DecisionConfig::default()] {
+        let narrow = DecisionConfig { share_bounds: [0.9, 1.1], ..DecisionConfig::default() };
+        for config in [unbounded(), narrow] {
             let (_, fitted) = fit(&probabilities, &targets, &config);
             let (seen, dense) = (fitted.macro_f1(), highest(&config));
-            assert!(seen >= dense - 0.006, "{seen} is below {dense}");
+            assert!(seen >= dense, "{seen} is below {dense}");
             assert!(seen > argmax.macro_f1() + 0.1, "{seen}, {}", argmax.macro_f1());
         }
     }
@@ -304,13 +308,13 @@ mod tests {
     #[test]
     fn narrow_bounds_hold_where_they_can() {
         // Sell 3 %: all its bounds lie within one step of the first grid.
-        let (probabilities, mut targets) = unsure_model(4000, 0.3, 1);
+        let (probabilities, mut targets) = unsure_model(30_000, 0.3, 1);
         let mut kept = 0;
         targets.iter_mut().filter(|target| **target == 0).for_each(|target| {
             kept += 1;
             *target = u8::from(kept % 5 != 0);
         });
-        for share_bounds in [[0.6, 1.6], [0.98, 1.02], [1.0, 1.0]] {
+        for share_bounds in [[0.6, 1.6], [0.999, 1.001]] {
             let config = DecisionConfig { share_bounds, ..DecisionConfig::default() };
             let (_, seen) = fit(&probabilities, &targets, &config);
             assert_eq!(config.share_excess(&seen), 0.0, "{seen:?}");

@@ -1,7 +1,7 @@
 //! From logits to probabilities that can be believed, and from those to decisions.
 //!
-//! Both are fitted on validation rows only: on training rows the model is surer than it may be, and on test rows
-//! the fit would know what it is judged by.
+//! Both are fitted on validation rows only: on training rows the model is surer than it may be, and on test
+//! rows the fit would know what it is judged by.
 
 mod decision;
 mod decision_search;
@@ -14,8 +14,8 @@ pub use temperature::{MAX_TEMPERATURE, MIN_TEMPERATURE, TemperatureScaling, soft
 
 use crate::error::SupervisedError;
 
-/// What stands between a network's logits and its decisions. The default changes nothing: softmax and the most
-/// probable class.
+/// What stands between a network's logits and its decisions. The default changes nothing: softmax and the
+/// most probable class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
@@ -45,7 +45,8 @@ impl Calibration {
         Ok((probabilities, classes))
     }
 
-    /// Probabilities and class of one row of logits, without a check: what is not finite gives NaN and Hold.
+    /// Probabilities and class of one row of logits, without a check: one that holds NaN or
+    /// positive infinity gives NaN and Hold.
     pub fn apply_row(&self, logits: [f32; 3]) -> ([f32; 3], u8) {
         let probabilities = self.temperature.apply_row(logits);
         (probabilities, self.decision.decide(probabilities))

@@ -18,9 +18,9 @@ const MAX_STEPS: usize = 200;
 /// Relative change of the inverse temperature that ends the fit.
 const TOLERANCE: f64 = 1e-12;
 
-/// Softmax of logits divided by a temperature (Guo, Pleiss, Sun and Weinberger 2017, "On calibration of modern
-/// neural networks", arXiv 1706.04599, equation 9). Above 1 it makes the model less sure, below 1 surer. The
-/// most probable class stays the same.
+/// Softmax of logits divided by a temperature (Guo, Pleiss, Sun and Weinberger 2017, "On calibration of
+/// modern neural networks", arXiv 1706.04599, equation 9). Above 1 it makes the model less sure, below 1
+/// surer. The most probable class stays the same.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TemperatureScaling {
@@ -46,9 +46,9 @@ impl TemperatureScaling {
     /// The temperature with the lowest mean negative log-likelihood of `targets` (`[rows]`) under `logits`
     /// (`[rows, 3]`), within [[`MIN_TEMPERATURE`], [`MAX_TEMPERATURE`]].
     ///
-    /// The likelihood is concave in the inverse temperature; its slope is brought to 0 by Newton's method within
-    /// a bracket. Where all temperatures do equally well (logits that are equal within each row) it is 1. Never
-    /// worse on these rows than 1.
+    /// The likelihood is concave in the inverse temperature; its slope is brought to 0 by Newton's method
+    /// within a bracket. Where all temperatures do equally well (logits that are equal within each row) it is
+    /// 1. Never worse on these rows than 1.
     ///
     /// # Errors
     /// [`SupervisedError::Data`] for no rows, different lengths, targets all of one class (of which one can
@@ -104,7 +104,8 @@ impl TemperatureScaling {
         Ok(probabilities)
     }
 
-    /// Probabilities of one row of logits, without a check: what is not finite gives NaN.
+    /// Probabilities of one row of logits, without a check: one that holds NaN or
+    /// positive infinity gives NaN.
     pub fn apply_row(&self, logits: [f32; 3]) -> [f32; 3] {
         let powers = below_highest(logits).map(|logit| (logit / self.temperature).exp());
         let sum: f64 = powers.iter().sum();
@@ -128,8 +129,8 @@ struct Likelihood {
     curvature: f64,
 }
 
-/// With β = 1/T, z the logits and p = softmax(βz): loss `ln Σ exp(βz) − βz_y`, slope `E_p[z] − z_y`, curvature
-/// `Var_p[z]`, each averaged over the rows.
+/// With β = 1/T, z the logits and p = softmax(βz): loss `ln Σ exp(βz) − βz_y`, slope `E_p[z] − z_y`,
+/// curvature `Var_p[z]`, each averaged over the rows.
 fn likelihood(rows: &[[f32; 3]], targets: &[u8], inverse: f64) -> Likelihood {
     let of_rows = |(rows, targets): (&[[f32; 3]], &[u8])| {
         let mut sum = Likelihood::default();
@@ -172,9 +173,9 @@ fn best_inverse(rows: &[[f32; 3]], targets: &[u8]) -> f64 {
             break;
         }
         if here.slope > 0.0 {
-            high = inverse
+            high = inverse;
         } else {
-            low = inverse
+            low = inverse;
         }
         let newton = inverse - here.slope / here.curvature;
         // Not a number where the curvature underflows, and then outside as well.
@@ -295,7 +296,8 @@ mod tests {
                 prop_assert!(best <= loss(&logits, &targets, other) + 1e-12);
             }
             let probabilities = fitted.apply(&logits).unwrap();
-            for (values, logits) in probabilities.as_chunks::<3>().0.iter().zip(logits.as_chunks::<3>().0) {
+            let rows = probabilities.as_chunks::<3>().0.iter().zip(logits.as_chunks::<3>().0);
+            for (values, logits) in rows {
                 prop_assert!((values.iter().sum::<f32>() - 1.0).abs() < 1e-6);
                 for (one, other) in [(0, 1), (0, 2), (1, 2)] {
                     prop_assert!(logits[one] > logits[other] || values[one] <= values[other]);

@@ -33,9 +33,8 @@ pub use epoch_loss::{EpochLoss, LossValue};
 pub use triplet::{TripletBatch, TripletConfig, TripletValue, triplet_loss};
 
 use crate::SupervisedError;
+use crate::dataset::CLASSES;
 
-/// Sell, Hold, Buy.
-const CLASSES: usize = 3;
 
 /// The loss of one row and its derivative with respect to the row's three logits.
 #[derive(Clone, Copy, Debug)]

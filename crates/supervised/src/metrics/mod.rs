@@ -56,9 +56,9 @@ pub struct Metrics {
     pub predicted_shares: [f64; 3],
     /// Share of each true class.
     pub true_shares: [f64; 3],
-    /// Mean negative logarithm (base e) of the probability of the true class. The probability is widened to 64
-    /// bits and kept within `[ε, 1 − ε]` with ε = 2⁻⁵² as scikit-learn does with 64-bit probabilities, so that
-    /// one certain and wrong row costs 36.04. (Given 32-bit ones, scikit-learn clips at 2⁻²³, or 15.94.)
+    /// Mean negative logarithm (base e) of the probability of the true class. The probability is widened to
+    /// 64 bits and kept within `[ε, 1 − ε]` with ε = 2⁻⁵² as scikit-learn does with 64-bit probabilities, so
+    /// that one certain and wrong row costs 36.04. (Given 32-bit ones, scikit-learn clips at 2⁻²³, or 15.94.)
     pub log_loss: f64,
     /// Squared distance of the probabilities from the true class (1 for it, 0 for the others), added over the
     /// classes and averaged over the rows (Brier 1950), from 0 to 2.
@@ -87,9 +87,9 @@ fn check_prior(prior: [f64; 3]) -> Result<(), SupervisedError> {
 }
 
 impl Metrics {
-    /// Scores `probabilities` (`[rows, 3]`) and the decisions `predicted` (`[rows]`, which need not be the most
-    /// probable classes) against the true classes `targets` (`[rows]`), in one pass. `prior` are the class shares
-    /// of the training rows, which the log-loss is compared with.
+    /// Scores `probabilities` (`[rows, 3]`) and the decisions `predicted` (`[rows]`, which need not be the
+    /// most probable classes) against the true classes `targets` (`[rows]`), in one pass. `prior` are the
+    /// class shares of the training rows, which the log-loss is compared with.
     ///
     /// # Errors
     /// [`SupervisedError::Data`] for no rows, different lengths, a class other than 0, 1, 2, a row that is no
@@ -174,8 +174,9 @@ impl Metrics {
     }
 }
 
-/// By how much each row's log-loss is below that of the prior, in nats: `ln p_true − ln prior_true`, both clipped
-/// as for [`Metrics::log_loss`]. Its mean is `prior_log_loss − log_loss`. Input of [`block_bootstrap`].
+/// By how much each row's log-loss is below that of the prior, in nats: `ln p_true − ln prior_true`, both
+/// clipped as for [`Metrics::log_loss`]. Its mean is `prior_log_loss − log_loss`. Input of
+/// [`block_bootstrap`].
 ///
 /// # Errors
 /// As [`Metrics::of`].
@@ -217,15 +218,26 @@ mod tests {
         confusion: [[u64; 3]; 3],
     }
 
-    #[rustfmt::skip]
     const GOLDEN: &[Golden] = &[
         Golden {
             name: "decided by a rule",
-            probabilities: &[0.7, 0.2, 0.1, 0.1, 0.6, 0.3, 0.25, 0.35, 0.4, 0.05, 0.9, 0.05, 0.45, 0.5, 0.05, 0.3, 0.3, 0.4, 0.15, 0.05, 0.8, 0.34, 0.36, 0.3, 0.2, 0.7, 0.1, 0.6, 0.1, 0.3],
+            probabilities: &[
+                0.7, 0.2, 0.1, 0.1, 0.6, 0.3, 0.25, 0.35, 0.4, 0.05, 0.9, 0.05, 0.45, 0.5, 0.05, 0.3, 0.3,
+                0.4, 0.15, 0.05, 0.8, 0.34, 0.36, 0.3, 0.2, 0.7, 0.1, 0.6, 0.1, 0.3,
+            ],
             targets: &[0, 1, 2, 1, 0, 2, 2, 0, 1, 1],
             predicted: &[0, 1, 2, 1, 0, 0, 2, 2, 1, 0],
             prior: [0.3, 0.4, 0.3],
-            scores: [0.7, 0.6944444444444443, 0.6984126984126983, 0.5606060606060606, 0.7565163470129714, 0.41752000625014335, 0.31600000858306887, 1.0888999753452235],
+            scores: [
+                0.7,
+                0.6944444444444443,
+                0.6984126984126983,
+                0.5606060606060606,
+                0.7565163470129714,
+                0.41752000625014335,
+                0.31600000858306887,
+                1.0888999753452235,
+            ],
             precision: [0.5, 1.0, 0.6666666666666666],
             recall: [0.6666666666666666, 0.75, 0.6666666666666666],
             f1: [0.5714285714285714, 0.8571428571428571, 0.6666666666666666],
@@ -233,11 +245,23 @@ mod tests {
         },
         Golden {
             name: "a class that does not occur",
-            probabilities: &[0.7, 0.2, 0.1, 0.1, 0.6, 0.3, 0.25, 0.35, 0.4, 0.05, 0.9, 0.05, 0.45, 0.5, 0.05, 0.3, 0.3, 0.4],
+            probabilities: &[
+                0.7, 0.2, 0.1, 0.1, 0.6, 0.3, 0.25, 0.35, 0.4, 0.05, 0.9, 0.05, 0.45, 0.5, 0.05, 0.3, 0.3,
+                0.4,
+            ],
             targets: &[0, 1, 1, 1, 0, 0],
             predicted: &[0, 1, 2, 1, 1, 2],
             prior: [0.3, 0.4, 0.3],
-            scores: [0.5, 0.5, 0.38888888888888884, 0.30151134457776363, 0.6708606193289635, 0.3925000038122141, 0.35000000397364295, 1.0601317681000455],
+            scores: [
+                0.5,
+                0.5,
+                0.38888888888888884,
+                0.30151134457776363,
+                0.6708606193289635,
+                0.3925000038122141,
+                0.35000000397364295,
+                1.0601317681000455,
+            ],
             precision: [1.0, 0.6666666666666666, 0.0],
             recall: [0.3333333333333333, 0.6666666666666666, 0.0],
             f1: [0.5, 0.6666666666666666, 0.0],
@@ -249,7 +273,16 @@ mod tests {
             targets: &[0, 1, 1, 0, 1],
             predicted: &[0, 1, 0, 1, 1],
             prior: [0.5, 0.5, 0.0],
-            scores: [0.6, 0.5833333333333333, 0.38888888888888884, 0.16666666666666666, 1.121240425147909, 0.6429999909251932, 0.49999999403953554, 0.6931471805599453],
+            scores: [
+                0.6,
+                0.5833333333333333,
+                0.38888888888888884,
+                0.16666666666666666,
+                1.121240425147909,
+                0.6429999909251932,
+                0.49999999403953554,
+                std::f64::consts::LN_2,
+            ],
             precision: [0.5, 0.6666666666666666, 0.0],
             recall: [0.5, 0.6666666666666666, 0.0],
             f1: [0.5, 0.6666666666666666, 0.0],
@@ -257,11 +290,23 @@ mod tests {
         },
         Golden {
             name: "all predicted as one class",
-            probabilities: &[0.7, 0.2, 0.1, 0.1, 0.6, 0.3, 0.25, 0.35, 0.4, 0.05, 0.9, 0.05, 0.45, 0.5, 0.05, 0.3, 0.3, 0.4, 0.15, 0.05, 0.8, 0.34, 0.36, 0.3, 0.2, 0.7, 0.1, 0.6, 0.1, 0.3],
+            probabilities: &[
+                0.7, 0.2, 0.1, 0.1, 0.6, 0.3, 0.25, 0.35, 0.4, 0.05, 0.9, 0.05, 0.45, 0.5, 0.05, 0.3, 0.3,
+                0.4, 0.15, 0.05, 0.8, 0.34, 0.36, 0.3, 0.2, 0.7, 0.1, 0.6, 0.1, 0.3,
+            ],
             targets: &[0, 1, 2, 1, 0, 2, 2, 0, 1, 1],
             predicted: &[1, 1, 1, 1, 1, 1, 1, 1, 1, 1],
             prior: [0.2, 0.6, 0.2],
-            scores: [0.4, 0.3333333333333333, 0.19047619047619047, 0.0, 0.7565163470129714, 0.41752000625014335, 0.31600000858306887, 1.1699929969668563],
+            scores: [
+                0.4,
+                0.3333333333333333,
+                0.19047619047619047,
+                0.0,
+                0.7565163470129714,
+                0.41752000625014335,
+                0.31600000858306887,
+                1.1699929969668563,
+            ],
             precision: [0.0, 0.4, 0.0],
             recall: [0.0, 1.0, 0.0],
             f1: [0.0, 0.5714285714285714, 0.0],
@@ -273,7 +318,16 @@ mod tests {
             targets: &[2, 2, 2, 2],
             predicted: &[0, 1, 2, 1],
             prior: [0.25, 0.5, 0.25],
-            scores: [0.25, 0.25, 0.13333333333333333, 0.0, 1.8546452045770538, 1.1149999846145513, 0.6999999955296516, 1.3862943611198906],
+            scores: [
+                0.25,
+                0.25,
+                0.13333333333333333,
+                0.0,
+                1.8546452045770538,
+                1.1149999846145513,
+                0.6999999955296516,
+                1.3862943611198906,
+            ],
             precision: [0.0, 0.0, 1.0],
             recall: [0.0, 0.0, 0.25],
             f1: [0.0, 0.0, 0.4],
@@ -297,7 +351,16 @@ mod tests {
             targets: &[1, 2, 0, 1],
             predicted: &[0, 1, 2, 1],
             prior: [0.25, 0.5, 0.25],
-            scores: [0.25, 0.16666666666666666, 0.16666666666666666, -0.2, 27.032740041837865, 1.5, 0.75, 1.0397207708399179],
+            scores: [
+                0.25,
+                0.16666666666666666,
+                0.16666666666666666,
+                -0.2,
+                27.032740041837865,
+                1.5,
+                0.75,
+                1.0397207708399179,
+            ],
             precision: [0.0, 0.5, 0.0],
             recall: [0.0, 0.5, 0.0],
             f1: [0.0, 0.5, 0.0],
@@ -309,7 +372,16 @@ mod tests {
             targets: &[0],
             predicted: &[0],
             prior: [0.3, 0.4, 0.3],
-            scores: [1.0, 1.0, 0.3333333333333333, 0.0, 0.35667496096863105, 0.14000000864267365, 0.30000001192092896, 1.2039728043259361],
+            scores: [
+                1.0,
+                1.0,
+                0.3333333333333333,
+                0.0,
+                0.35667496096863105,
+                0.14000000864267365,
+                0.30000001192092896,
+                1.2039728043259361,
+            ],
             precision: [1.0, 0.0, 0.0],
             recall: [1.0, 0.0, 0.0],
             f1: [1.0, 0.0, 0.0],
@@ -321,7 +393,16 @@ mod tests {
             targets: &[2],
             predicted: &[0],
             prior: [0.3, 0.4, 0.3],
-            scores: [0.0, 0.0, 0.0, 0.0, 2.3025850780928847, 1.3399999818205834, 0.699999988079071, 1.2039728043259361],
+            scores: [
+                0.0,
+                0.0,
+                0.0,
+                0.0,
+                2.3025850780928847,
+                1.3399999818205834,
+                0.699999988079071,
+                1.2039728043259361,
+            ],
             precision: [0.0, 0.0, 0.0],
             recall: [0.0, 0.0, 0.0],
             f1: [0.0, 0.0, 0.0],

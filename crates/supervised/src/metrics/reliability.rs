@@ -43,8 +43,8 @@ impl Reliability {
     /// The table of `probabilities` (`[rows, 3]`) against the true classes `targets` (`[rows]`).
     ///
     /// # Errors
-    /// [`SupervisedError::Data`] for no rows, different lengths, a target that is no class and a row that is no
-    /// distribution; it names the row.
+    /// [`SupervisedError::Data`] for no rows, different lengths, a target that is no class and a row that is
+    /// no distribution; it names the row.
     pub fn of(probabilities: &[f32], targets: &[u8]) -> Result<Self, SupervisedError> {
         let rows = rows_of_three(probabilities, "probabilities")?;
         check_row_counts("probabilities", rows.len(), "targets", targets.len())?;
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bins_are_open_below_and_closed_above() {
+    fn confidence_falls_into_its_bin() {
         // 0.6 of 32 bits lies above 9/15, 0.4 above 6/15, and 1 in the last bin.
         let probabilities = [0.6, 0.2, 0.2, 0.4, 0.3, 0.3, 1.0, 0.0, 0.0, 0.59, 0.21, 0.2];
         let table = Reliability::of(&probabilities, &[0, 1, 0, 0]).unwrap();

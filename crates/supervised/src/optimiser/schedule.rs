@@ -19,22 +19,22 @@ pub struct LearningRate {
     /// Length of the rise in epochs, which need not be whole; 0 for none, below `epochs`. One epoch by
     /// default: Adam's second moments need some thousand steps to settle.
     pub warmup_epochs: f64,
-    /// Epochs at which `minimum` is reached, the rise included; above 0.
-    pub epochs: f64,
+    /// Epochs at which `minimum` is reached, the rise included; above 0. By default all of the training.
+    pub epochs: Option<f64>,
 }
 
 impl Default for LearningRate {
     fn default() -> Self {
-        Self { base: 1e-3, minimum: 1e-5, warmup_epochs: 1.0, epochs: 20.0 }
+        Self { base: 1e-3, minimum: 1e-5, warmup_epochs: 1.0, epochs: None }
     }
 }
 
 impl LearningRate {
-    /// Checks every value.
+    /// Checks every value, for a training of so many epochs.
     ///
     /// # Errors
     /// Names the first field that is out of its range.
-    pub fn validate(&self) -> Result<(), SupervisedError> {
+    pub fn validate(&self, training_epochs: f64) -> Result<(), SupervisedError> {
         let refuse = |field: &str, value: f64, remedy: &str| {
             Err(SupervisedError::config(&format!("learning_rate.{field}"), value, remedy))
         };
@@ -44,34 +44,33 @@ impl LearningRate {
         if !(0.0..=self.base).contains(&self.minimum) {
             return refuse("minimum", self.minimum, "give a rate from 0 to `base`");
         }
-        if !(self.epochs.is_finite() && self.epochs > 0.0) {
-            return refuse("epochs", self.epochs, "give a number of epochs above 0");
+        let epochs = self.epochs.unwrap_or(training_epochs);
+        if !(epochs.is_finite() && epochs > 0.0) {
+            return refuse("epochs", epochs, "give a number of epochs above 0, or leave it out");
         }
-        if !(0.0..self.epochs).contains(&self.warmup_epochs) {
-            return refuse(
-                "warmup_epochs",
-                self.warmup_epochs,
-                "give a number of epochs from 0 to below `epochs`",
-            );
+        if !(0.0..epochs).contains(&self.warmup_epochs) {
+            let remedy = "give a number of epochs from 0 to below those of the training";
+            return refuse("warmup_epochs", self.warmup_epochs, remedy);
         }
         Ok(())
     }
 
-    /// The rate after `progress_epochs` epochs. Give a step the progress *with* it, (step + 1) / steps per
+    /// The rate after `progress_epochs` of `training_epochs` epochs. Give a step the progress *with* it, (step + 1) / steps per
     /// epoch: at progress 0 the rate is 0, and a first step there would move nothing.
     ///
     /// With b, m, w, e for the four fields: b p / w while p < w, then m + ½ (b − m) (1 + cos(π (p − w) / (e −
     /// w))), and m from e on. Progress below 0 counts as 0.
     #[must_use]
-    pub fn at(&self, progress_epochs: f64) -> f64 {
+    pub fn at(&self, progress_epochs: f64, training_epochs: f64) -> f64 {
+        let end = self.epochs.unwrap_or(training_epochs);
         let progress = progress_epochs.max(0.0);
         if progress < self.warmup_epochs {
             return self.base * (progress / self.warmup_epochs);
         }
-        if progress >= self.epochs {
+        if progress >= end {
             return self.minimum;
         }
-        let done = (progress - self.warmup_epochs) / (self.epochs - self.warmup_epochs);
+        let done = (progress - self.warmup_epochs) / (end - self.warmup_epochs);
         self.minimum + 0.5 * (self.base - self.minimum) * (1.0 + (PI * done).cos())
     }
 }
@@ -95,34 +94,34 @@ mod tests {
 
     #[test]
     fn the_fall_is_that_of_pytorch_and_the_rise_is_linear() {
-        let schedule = LearningRate { base: 0.004, minimum: 0.000_1, warmup_epochs: 2.0, epochs: 18.0 };
+        let schedule = LearningRate { base: 0.004, minimum: 0.000_1, warmup_epochs: 2.0, epochs: None };
         for (steps, expected) in TORCH {
-            let seen = schedule.at(2.0 + steps);
+            let seen = schedule.at(2.0 + steps, 18.0);
             assert!((seen / expected - 1.0).abs() < 1e-12, "{steps}: {seen}");
         }
         for (progress, expected) in [(0.0, 0.0), (0.5, 0.001), (1.0, 0.002), (1.75, 0.003_5)] {
-            assert!((schedule.at(progress) - expected).abs() < 1e-15, "{progress}");
+            assert!((schedule.at(progress, 18.0) - expected).abs() < 1e-15, "{progress}");
         }
-        assert_eq!(schedule.at(-1.0), 0.0);
-        assert_eq!([schedule.at(18.0), schedule.at(1e9)], [0.000_1; 2]);
+        assert_eq!(schedule.at(-1.0, 18.0), 0.0);
+        assert_eq!([schedule.at(18.0, 18.0), schedule.at(1e9, 18.0)], [0.000_1; 2]);
         let without_rise = LearningRate { warmup_epochs: 0.0, ..schedule };
-        assert_eq!(without_rise.at(0.0), 0.004);
+        assert_eq!(without_rise.at(0.0, 18.0), 0.004);
     }
 
     #[test]
     fn values_out_of_range_are_refused_by_name() {
-        LearningRate::default().validate().unwrap();
+        LearningRate::default().validate(20.0).unwrap();
         let refused = |change: fn(&mut LearningRate)| {
             let mut schedule = LearningRate::default();
             change(&mut schedule);
-            schedule.validate().unwrap_err().to_string()
+            schedule.validate(20.0).unwrap_err().to_string()
         };
         assert!(refused(|schedule| schedule.base = 0.0).starts_with("`learning_rate.base` is 0"));
         assert!(refused(|schedule| schedule.base = f64::NAN).contains("base"));
         assert!(refused(|schedule| schedule.minimum = 0.1).contains("minimum"));
         assert!(refused(|schedule| schedule.warmup_epochs = 20.0).contains("warmup_epochs"));
         assert!(refused(|schedule| schedule.warmup_epochs = f64::NAN).contains("warmup_epochs"));
-        assert!(refused(|schedule| schedule.epochs = f64::INFINITY).contains("learning_rate.epochs"));
+        assert!(refused(|schedule| schedule.epochs = Some(f64::INFINITY)).contains("learning_rate.epochs"));
         assert!(toml::from_str::<LearningRate>("bass = 1.0").is_err());
     }
 
@@ -133,9 +132,9 @@ mod tests {
             at in 0.0..60.0_f64, further in 0.0..10.0_f64,
         ) {
             let schedule =
-                LearningRate { base, minimum: base * share, warmup_epochs: rise, epochs: rise + fall };
-            schedule.validate().unwrap();
-            let (early, late) = (schedule.at(at), schedule.at(at + further));
+                LearningRate { base, minimum: base * share, warmup_epochs: rise, epochs: Some(rise + fall) };
+            schedule.validate(20.0).unwrap();
+            let (early, late) = (schedule.at(at, 99.0), schedule.at(at + further, 99.0));
             let slack = 1e-12 * base;
             prop_assert!((0.0..=base + slack).contains(&early));
             if at + further <= rise {

@@ -138,7 +138,10 @@ mod tests {
     proptest! {
         #[test]
         fn every_batch_is_rounded_and_nothing_is_lost(
-            weights in prop::array::uniform3(0.0_f64..1.0), zero in 0_usize..6, size in 1_usize..300, batches in 1_usize..200,
+            weights in prop::array::uniform3(0.0_f64..1.0),
+            zero in 0_usize..6,
+            size in 1_usize..300,
+            batches in 1_usize..200,
         ) {
             let mut weights = weights.map(|weight| weight + 1e-3);
             if zero < 3 {

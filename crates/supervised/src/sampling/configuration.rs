@@ -251,10 +251,10 @@ mod tests {
         {
             assert!((config.share(epoch) - share).abs() < 1e-12, "{epoch}");
         }
-        let at_once = HardNegativeConfig { full_epoch: 5, ..config.clone() };
+        let at_once = HardNegativeConfig { full_epoch: 5, ..config };
         assert_eq!((at_once.share(4), at_once.share(5)), (0.0, 0.5));
         assert_eq!(HardNegativeConfig::default().share(20), 0.0);
-        let every_third = HardNegativeConfig { refresh_epochs: 3, ..config };
+        let every_third = HardNegativeConfig { refresh_epochs: 3, ..at_once };
         let due: Vec<_> = (0..13).filter(|epoch| every_third.refresh_due(*epoch)).collect();
         assert_eq!(due, [5, 8, 11]);
     }

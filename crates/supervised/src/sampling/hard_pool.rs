@@ -41,8 +41,8 @@ impl HardPool {
     }
 
     /// The same for the objective `every_step`: `classes` and `losses` have one entry per row of each
-    /// series; rows without a class (255) or with an unknown loss (NaN) are left out. Members are numbered
-    /// through all rows of all series, in order.
+    /// series. Rows without a class (255) or with an unknown loss (NaN) are left out; give NaN for rows that
+    /// are not trained on. Members are numbered through all rows of all series, in order.
     ///
     /// # Errors
     /// [`SupervisedError::Data`] where the two differ in shape, a class is neither 0, 1, 2 nor 255, or there
@@ -184,7 +184,8 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_outside_the_pool_is_harder(
-            rows in prop::collection::vec((0_u8..3, prop::option::of(0.0_f32..5.0)), 0..200), fraction in 0.01_f64..=1.0,
+            rows in prop::collection::vec((0_u8..3, prop::option::of(0.0_f32..5.0)), 0..200),
+            fraction in 0.01_f64..=1.0,
         ) {
             let classes: Vec<u8> = rows.iter().map(|row| row.0).collect();
             let losses: Vec<f32> = rows.iter().map(|row| row.1.unwrap_or(f32::NAN)).collect();

@@ -4,16 +4,13 @@ use super::class_shares::{class_shares, natural_shares};
 use super::{CLASSES, HardPool, SamplingConfig};
 use crate::SupervisedError;
 
-/// The class of a row without label.
-pub const NO_CLASS: u8 = 255;
-
 /// The rows of all series, each list one entry per series and in it one per row.
 #[derive(Clone, Copy, Debug)]
 pub struct StepRows<'a> {
     /// Whether the row has a training label. Only rows that are trained on should have: leave out those
     /// that lie in no run.
     pub supervised: &'a [Vec<bool>],
-    /// 0 Sell, 1 Hold, 2 Buy, [`NO_CLASS`] for none.
+    /// 0 Sell, 1 Hold, 2 Buy, [`NO_CLASS`](crate::dataset::NO_CLASS) for none.
     pub classes: &'a [Vec<u8>],
     /// Average uniqueness of the label, in `(0, 1]` where supervised.
     pub uniqueness: &'a [Vec<f32>],

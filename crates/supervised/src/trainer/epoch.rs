@@ -335,7 +335,7 @@ impl Current {
             let second = pass(&elsewhere, batch, state, &settings).map_err(|error| diverged(error, epoch))?;
             gradients = second.gradients.unwrap_or(gradients);
         }
-        let learning_rate = config.learning_rate.at(progress);
+        let learning_rate = config.learning_rate.at(progress, config.epochs as f64);
         let report = self.optimiser.step(learning_rate, &mut self.parameters, &mut gradients)?;
         self.classifier = self.classifier.clone().with_parameters(&self.parameters)?;
         self.steps += 1;
