@@ -11,7 +11,10 @@ use supervised::{Checkpoints, Objective, SupervisedConfig, train};
 use crate::Train;
 use crate::configuration::Configuration;
 use crate::progress::Recorder;
-use crate::training::Job;
+use crate::training::{Job, model_directory, remove};
+
+/// The file of the results.
+const RESULTS: &str = "ablation.json";
 
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Arguments {
@@ -160,7 +163,11 @@ pub(crate) fn run(
     common: &CommonArguments,
 ) -> anyhow::Result<Outcome> {
     configuration.take(&arguments.train.input);
-    configuration.supervised.validate()?;
+    ensure!(
+        !arguments.train.resume && arguments.train.commit.is_none(),
+        "`ablate` keeps no checkpoint and writes no bundle; leave out --resume and --commit"
+    );
+    configuration.supervised.validate().context("section `supervised`")?;
     let base = configuration.supervised.clone();
     let techniques: Vec<Technique> = if arguments.techniques.is_empty() {
         let fits = |one: &Technique| *one != Technique::Smote || base.objective == Objective::LastStep;
@@ -177,13 +184,18 @@ pub(crate) fn run(
         variants.push((format!("{} {}", technique.name(), word(on)), Some((technique, on)), config));
     }
     let out = arguments.train.out.clone().unwrap_or_else(|| configuration.out.clone());
-    let directory = out.join(format!("{}-ablation", arguments.train.name));
+    let directory = model_directory(&out, &format!("{}-ablation", arguments.train.name))?;
+    let shown = directory.display();
     ensure!(
         arguments.train.overwrite || !directory.exists(),
-        "{}: it exists; give another --name, or --overwrite",
-        directory.display()
+        "{shown}: it exists; give another --name, or --overwrite"
+    );
+    ensure!(
+        !directory.exists() || directory.join(RESULTS).exists(),
+        "{shown}: it holds no ablation of this program, so it is not replaced; give another --name or --out"
     );
     let job = Job::prepare(&arguments.train, &configuration, common)?;
+    remove(&directory)?;
     let mut report = Report {
         command: "ablate",
         data_hash: job.data_hash.clone(),
@@ -195,7 +207,7 @@ pub(crate) fn run(
         let variant = measure(&job, &name, changed, &config, arguments, &configuration, &directory, common)?;
         report.prior_log_loss = variant.1;
         report.variants.push(variant.0);
-        crate::report::write(&directory.join("ablation.json"), &report)?;
+        crate::report::write(&directory.join(RESULTS), &report)?;
     }
     if common.is_json() {
         print_json(&report)?;

@@ -145,11 +145,58 @@ mod tests {
             .environment(none)
             .load()
             .unwrap();
-        let defaults = Configuration::default();
-        assert_eq!(serde_json::to_value(&shipped.config).unwrap(), serde_json::to_value(&defaults).unwrap());
+        let defaults = serde_json::to_value(Configuration::default()).unwrap();
+        assert_eq!(serde_json::to_value(&shipped.config).unwrap(), defaults);
+        // Every value that has a default is stated, and every other one stands there as a comment. What other programs
+        // have too stands in their files.
         let text = std::fs::read_to_string(format!("{directory}/train-supervised.toml")).unwrap();
-        let stated: toml::Table = toml::from_str(&text).unwrap();
-        assert!(stated.contains_key("supervised") && stated.contains_key("split"), "{text}");
+        let stated = serde_json::to_value(toml::from_str::<toml::Table>(&text).unwrap()).unwrap();
+        let (mut values, mut nulls) = (Vec::new(), Vec::new());
+        leaves("", &defaults, &mut values, &mut nulls);
+        values.retain(|key| !key.starts_with("/features/") && !key.starts_with("/import/"));
+        nulls.retain(|key| !key.starts_with("/features/") && !key.starts_with("/import/"));
+        assert!(values.len() > 100, "{values:?}");
+        let missing: Vec<&String> = values.iter().filter(|key| stated.pointer(key).is_none()).collect();
+        assert!(missing.is_empty(), "not in the file: {missing:?}");
+        for key in nulls {
+            let name = key.rsplit('/').next().unwrap();
+            assert!(text.lines().any(|line| line.starts_with(&format!("# {name} = "))), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_guide_states_the_defaults() {
+        let guide = include_str!("../../../docs/supervised.md");
+        let defaults = serde_json::to_value(SupervisedConfig::default()).unwrap();
+        let mut compared = 0;
+        for row in guide.lines().skip_while(|line| !line.starts_with("| earlier key |")) {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            let [_, _, keys, values, ..] = cells.as_slice() else { continue };
+            // Cells of words state no value.
+            let values: Result<Vec<serde_json::Value>, _> =
+                values.split("; ").map(serde_json::from_str).collect();
+            let Ok(values) = values else { continue };
+            let keys: Vec<&str> = keys.split(", ").map(|key| key.trim_matches('`')).collect();
+            assert_eq!(keys.len(), values.len(), "{row}");
+            for (key, value) in keys.iter().zip(&values) {
+                assert_eq!(defaults.pointer(&format!("/{}", key.replace('.', "/"))), Some(value), "{key}");
+                compared += 1;
+            }
+        }
+        assert!(compared > 50, "{compared}");
+    }
+
+    /// The places of all values in a document, and of all that are absent.
+    fn leaves(place: &str, value: &serde_json::Value, values: &mut Vec<String>, nulls: &mut Vec<String>) {
+        match value {
+            serde_json::Value::Object(table) => {
+                for (name, value) in table {
+                    leaves(&format!("{place}/{name}"), value, values, nulls);
+                }
+            }
+            serde_json::Value::Null => nulls.push(place.to_owned()),
+            _ => values.push(place.to_owned()),
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use market_data::import::{ImportOptions, gather_candles};
 use market_data::store::Store;
 use market_data::{CandleSeries, ExogenousSeries, SeriesKey, Timeframe, Timestamp};
 use rayon::prelude::*;
-use supervised::Interval;
+use supervised::{FrameLogits, Interval};
 use supervised::dataset::LabelledFrame;
 
 use crate::Input;
@@ -28,6 +28,7 @@ pub(crate) struct Candles {
     pub(crate) refused: Vec<(String, String)>,
     series: BTreeMap<SeriesKey, CandleSeries>,
     exogenous: Vec<ExogenousSeries>,
+    stores: Vec<Store>,
 }
 
 /// Training, validation and test time.
@@ -75,18 +76,19 @@ impl Candles {
             timeframe
         };
         let series = gathered.series.into_iter().map(|series| (series.key().clone(), series)).collect();
-        let mut candles = Self { timeframe, keys, refused, series, exogenous: gathered.exogenous };
-        candles.read_stored_exogenous(&input.data, spec)?;
+        let stores: Vec<Store> = input.data.iter().filter(|path| path.is_dir()).map(Store::new).collect();
+        let mut candles = Self { timeframe, keys, refused, series, exogenous: gathered.exogenous, stores };
+        candles.read_stored_exogenous(spec)?;
         Ok(candles)
     }
 
-    /// Reads the exogenous series that the features need from the stores among `paths`.
-    fn read_stored_exogenous(&mut self, paths: &[PathBuf], spec: &FeatureSpec) -> anyhow::Result<()> {
+    /// Reads the exogenous series that the features need from the stores.
+    fn read_stored_exogenous(&mut self, spec: &FeatureSpec) -> anyhow::Result<()> {
         let wanted: Vec<String> = self.keys.iter().flat_map(|key| spec.exogenous_of(key)).collect();
         if wanted.is_empty() {
             return Ok(());
         }
-        for store in paths.iter().filter(|path| path.is_dir()).map(Store::new) {
+        for store in &self.stores {
             for name in store.exogenous_names()? {
                 if wanted.contains(&name) && !self.exogenous.iter().any(|series| series.name() == name) {
                     self.exogenous.push(store.read_exogenous(&name)?);
@@ -115,7 +117,7 @@ impl Candles {
         }
         for series in &self.exogenous {
             hasher.update(series.name().as_bytes());
-            hasher.update(&(series.len() as u64).to_le_bytes());
+            hasher.update(series.content_hash().as_bytes());
         }
         hasher.finalize().to_hex().to_string()
     }
@@ -130,6 +132,28 @@ impl Candles {
             })?);
         }
         spec.frame(series, outside).with_context(|| key.to_string())
+    }
+
+    /// The logarithms of the best possible probabilities of the rows that `found` has, from the exogenous series that a
+    /// synthetic market has beside its candles.
+    pub(crate) fn optimum(&self, key: &SeriesKey, found: &FrameLogits) -> anyhow::Result<FrameLogits> {
+        let name = format!("bayes_{}_{}", key.symbol.exchange_id(), key.timeframe);
+        let missing = || {
+            format!("there is no series `{name}`; --optimum needs a store that `data-loader generate --model planted` made")
+        };
+        let best = self.stores.iter().find_map(|store| store.read_exogenous(&name).ok()).with_context(missing)?;
+        let series = self.series.get(key).with_context(|| format!("{key} was not read"))?;
+        let field = |name: &str| best.column(name).with_context(missing);
+        let fields = [field("sell")?, field("hold")?, field("buy")?];
+        let mut optimum = FrameLogits { key: key.clone(), rows: Vec::new(), logits: Vec::new() };
+        for row in &found.rows {
+            let close = series.close_time(*row);
+            if let Ok(at) = best.known_at().binary_search(&close) {
+                optimum.rows.push(*row);
+                optimum.logits.push(fields.map(|field| field[at].ln() as f32));
+            }
+        }
+        Ok(optimum)
     }
 
     /// The labels of one series.
@@ -189,5 +213,11 @@ pub(crate) fn specification(path: Option<&PathBuf>, configured: &FeatureSpec) ->
     let Some(path) = path else { return Ok(configured.clone()) };
     let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot read", path.display()))?;
     ensure!(!text.trim().is_empty(), "{}: the file is empty", path.display());
-    FeatureSpec::from_toml(&text).with_context(|| path.display().to_string())
+    // A file may be a specification alone, as a bundle holds it, or hold it in `[features]`, as the settings do.
+    let table: toml::Table = text.parse().with_context(|| path.display().to_string())?;
+    let spec = match table.get("features") {
+        Some(features) if table.len() == 1 => toml::to_string(features)?,
+        _ => text,
+    };
+    FeatureSpec::from_toml(&spec).with_context(|| path.display().to_string())
 }

@@ -7,6 +7,7 @@ use anyhow::Context;
 use command_line::{CommonArguments, Outcome, Table, print_json, print_text};
 use market_data::Timestamp;
 use serde::Serialize;
+use supervised::calibration::Calibration;
 use supervised::{Assessment, Predictor, ScoredRows, assess};
 
 use crate::Input;
@@ -34,6 +35,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME")]
     to: Option<Timestamp>,
 
+    /// Compare with the best possible probabilities, which `data-loader generate --model planted` stores beside its
+    /// candles
+    #[arg(long)]
+    optimum: bool,
+
     /// Judge candles of the training and validation time too; what they show is no skill
     #[arg(long)]
     seen: bool,
@@ -55,6 +61,8 @@ struct Report {
     /// Classes predicted at less than half or more than twice their true share.
     collapsed: Vec<String>,
     assessment: Assessment,
+    /// What no model can beat on these rows, where it is known and was asked for.
+    optimum: Option<Assessment>,
 }
 
 pub(crate) fn run(
@@ -70,14 +78,14 @@ pub(crate) fn run(
     input.timeframe.get_or_insert(bundle.origin.timeframe);
     let candles = Candles::read(&input, &configuration.import, &bundle.spec, common)
         .with_context(|| format!("the bundle takes candles of {}", bundle.origin.timeframe))?;
-    let mut rows = ScoredRows::default();
+    let (mut rows, mut best) = (ScoredRows::default(), ScoredRows::default());
     let mut seen_rows = 0;
     let bar = common.progress().bar(candles.keys.len() as u64, "predictions");
     for key in &candles.keys {
         let labels = candles.labels(key, &bundle.labeler)?;
         let logits = predictor.logits(&candles.frame(key, &bundle.spec)?)?;
         let seen_here = Cell::new(0);
-        rows.extend(&logits, &labels, |index| {
+        let wanted = |index| {
             let Some(window) = labels.window(index) else { return false };
             let asked_for = arguments.from.is_none_or(|from| window.start >= from)
                 && arguments.to.is_none_or(|to| window.start < to);
@@ -86,7 +94,12 @@ pub(crate) fn run(
                 return arguments.seen;
             }
             asked_for
-        })?;
+        };
+        if arguments.optimum {
+            best.extend(&candles.optimum(key, &logits)?, &labels, wanted)?;
+        }
+        seen_here.set(0);
+        rows.extend(&logits, &labels, wanted)?;
         seen_rows += seen_here.get();
         bar.advance(1);
     }
@@ -99,8 +112,18 @@ pub(crate) fn run(
     let block = 10 * bundle.labeler.window() as usize;
     let seed = bundle.origin.config.seed;
     let assessment = assess(&rows, &bundle.calibration, bundle.origin.prior, block, seed).with_context(|| {
-        if seen_rows > 0 { "the bundle saw all of this time" } else { "nothing to judge" }
+        if seen_rows > 0 {
+            "the bundle saw all of this time; give later candles, or judge these all the same with --seen"
+        } else {
+            "nothing to judge"
+        }
     })?;
+    let optimum = if arguments.optimum {
+        // The best probabilities need no calibration, and their most probable class is the best decision.
+        Some(assess(&best, &Calibration::default(), bundle.origin.prior, block, seed)?)
+    } else {
+        None
+    };
     let report = Report {
         command: "evaluate",
         bundle: arguments.bundle.clone(),
@@ -112,6 +135,7 @@ pub(crate) fn run(
         seen_judged: arguments.seen,
         collapsed: collapsed(&assessment),
         assessment,
+        optimum,
     };
     if common.is_json() {
         print_json(&report)?;
@@ -134,6 +158,9 @@ fn collapsed(assessment: &Assessment) -> Vec<String> {
 fn print(report: &Report) -> anyhow::Result<()> {
     let mut table = Table::new(HEADER);
     table.row(row("all together", &report.assessment));
+    if let Some(optimum) = &report.optimum {
+        table.row(row("best possible", optimum));
+    }
     table.print()?;
     let mut series = Table::new(["series", "rows", "macro-F1", "MCC", "log-loss", "of shares"]);
     for (name, metrics) in &report.assessment.series {
@@ -148,6 +175,10 @@ fn print(report: &Report) -> anyhow::Result<()> {
     }
     series.print()?;
     print_text(&format!("the model {}\n", verdict(&report.assessment)))?;
+    if let Some(optimum) = &report.optimum {
+        let share = 100.0 * report.assessment.decided.macro_f1 / optimum.decided.macro_f1;
+        print_text(&format!("macro-F1: {share:.2} % of the best possible one\n"))?;
+    }
     if !report.collapsed.is_empty() {
         print_text(&format!(
             "collapsed: {} predicted at less than half or more than twice the true share\n",

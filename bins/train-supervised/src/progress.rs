@@ -1,17 +1,21 @@
 //! What is seen of a training while it runs: a progress bar, JSON lines, TensorBoard events, log lines.
 
-use std::fs::{File, OpenOptions};
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context;
 use command_line::{Bar, CommonArguments, now_millis};
+use market_data::store::write_file;
 use serde::Serialize;
 use supervised::metrics::MetricName;
 use supervised::tensor_board::EventWriter;
 use supervised::{EpochReport, Observer, StepReport, SupervisedConfig, SupervisedError};
 
+/// Stands in the names of event files, where other programs put the machine's.
+const HOST: &str = "matrela";
 /// Units of the progress bar in an epoch.
 const UNITS: u64 = 1_000;
 
@@ -20,7 +24,9 @@ pub(crate) struct Recorder {
     epochs: usize,
     bar: Bar,
     lines: PathBuf,
-    events: EventWriter,
+    tensor_board: PathBuf,
+    /// Opened when training begins.
+    events: Option<EventWriter>,
     begun: Instant,
     last_epoch: Instant,
     /// Seconds of the epochs that this process has seen.
@@ -30,8 +36,8 @@ pub(crate) struct Recorder {
 /// One line of `metrics.jsonl`.
 #[derive(Debug, Serialize)]
 struct Line<'a> {
-    /// Seconds that the epoch took, validation included.
-    seconds: f64,
+    /// Seconds that the epoch took, validation included; absent where its process was killed before it could say so.
+    seconds: Option<f64>,
     #[serde(flatten)]
     report: &'a EpochReport,
 }
@@ -45,7 +51,6 @@ impl Recorder {
     ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(directory)
             .with_context(|| format!("{}: cannot create the directory", directory.display()))?;
-        let events = EventWriter::create(&directory.join("tensorboard"), wall_time(), "matrela")?;
         let label = format!("seed {}", config.seed);
         let bar = common.progress().bar(config.epochs as u64 * UNITS, label);
         let now = Instant::now();
@@ -53,7 +58,8 @@ impl Recorder {
             epochs: config.epochs,
             bar,
             lines: directory.join("metrics.jsonl"),
-            events,
+            tensor_board: directory.join("tensorboard"),
+            events: None,
             begun: now,
             last_epoch: now,
             seconds: Vec::new(),
@@ -67,16 +73,22 @@ impl Recorder {
     }
 
     fn write(&mut self, report: &EpochReport, seconds: f64) -> anyhow::Result<()> {
-        self.write_line(report, seconds)?;
+        let mut file = OpenOptions::new().create(true).append(true).open(&self.lines)?;
+        writeln!(file, "{}", line(report, Some(seconds))?)?;
+        self.write_events(report, Some(seconds))
+    }
+
+    fn write_events(&mut self, report: &EpochReport, seconds: Option<f64>) -> anyhow::Result<()> {
+        let Some(events) = &mut self.events else { return Ok(()) };
         let now = wall_time();
         let validation = &report.validation;
-        let mut scalar = |tag: &str, value: f64| {
-            self.events.scalar(report.epoch as u64, now, tag, value as f32)
-        };
+        let mut scalar = |tag: &str, value: f64| events.scalar(report.epoch as u64, now, tag, value as f32);
         scalar("training/loss", report.training_loss)?;
         scalar("training/learning_rate", report.learning_rate)?;
         scalar("training/gradient_norm", report.gradient_norm)?;
-        scalar("training/seconds", seconds)?;
+        if let Some(seconds) = seconds {
+            scalar("training/seconds", seconds)?;
+        }
         for name in MetricName::ALL {
             scalar(&format!("validation/{name}"), validation.get(name))?;
         }
@@ -84,31 +96,57 @@ impl Recorder {
             scalar(&format!("validation_f1/{class}"), validation.f1[index])?;
             scalar(&format!("validation_predicted_share/{class}"), validation.predicted_shares[index])?;
         }
-        self.events.flush()?;
+        events.flush()?;
         Ok(())
     }
 
-    /// Appends one line. Lines of this epoch and later ones, which a stopped run may have left behind its last
-    /// checkpoint, are dropped first.
-    fn write_line(&self, report: &EpochReport, seconds: f64) -> anyhow::Result<()> {
-        let shown = self.lines.display();
-        let kept = match std::fs::read_to_string(&self.lines) {
+    /// Leaves exactly the lines of `history` in the file. A run that was killed may have left one too many, or, between
+    /// its last checkpoint and the line, one too few.
+    fn write_history(&mut self, history: &[EpochReport]) -> anyhow::Result<()> {
+        let left = match std::fs::read_to_string(&self.lines) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(error).with_context(|| format!("{shown}: cannot read")),
+            Err(error) => return Err(error.into()),
         };
-        let earlier: Vec<&str> = kept.lines().take(report.epoch).collect();
-        let line = serde_json::to_string(&Line { seconds, report })?;
-        if earlier.len() == kept.lines().count() {
-            let mut file: File = OpenOptions::new().create(true).append(true).open(&self.lines)?;
-            return writeln!(file, "{line}").with_context(|| format!("{shown}: cannot write"));
+        let mut of_epoch: BTreeMap<u64, &str> = BTreeMap::new();
+        for line in left.lines() {
+            // A line that was cut short is none.
+            let value: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+            if let Some(epoch) = value["epoch"].as_u64() {
+                of_epoch.insert(epoch, line);
+            }
         }
-        let mut text = earlier.join("\n");
-        if !text.is_empty() {
+        let noted = |report: &EpochReport| of_epoch.get(&(report.epoch as u64));
+        let known = history.iter().take_while(|report| noted(report).is_some()).count();
+        let directory = &self.tensor_board;
+        self.events = Some(if directory.exists() {
+            EventWriter::resume(directory, wall_time(), HOST, known as u64)?
+        } else {
+            EventWriter::create(directory, wall_time(), HOST)?
+        });
+        let mut text = String::new();
+        for report in history {
+            text += &noted(report).map_or_else(|| line(report, None), |line| Ok((*line).to_owned()))?;
             text.push('\n');
         }
-        std::fs::write(&self.lines, text + &line + "\n").with_context(|| format!("{shown}: cannot write"))
+        for report in &history[known..] {
+            self.write_events(report, None)?;
+        }
+        if text != left {
+            write_file(&self.lines, text.as_bytes())?;
+        }
+        Ok(())
     }
+
+    fn fault(&self, error: &anyhow::Error) -> SupervisedError {
+        let reason = format!("the epochs cannot be noted down: {error:#}");
+        SupervisedError::File { path: self.lines.clone(), reason }
+    }
+}
+
+/// The text of one line.
+fn line(report: &EpochReport, seconds: Option<f64>) -> anyhow::Result<String> {
+    Ok(serde_json::to_string(&Line { seconds, report })?)
 }
 
 /// Seconds since 1970; 0 where the clock stands before it.
@@ -117,6 +155,10 @@ fn wall_time() -> f64 {
 }
 
 impl Observer for Recorder {
+    fn begin(&mut self, history: &[EpochReport]) -> Result<(), SupervisedError> {
+        self.write_history(history).map_err(|error| self.fault(&error))
+    }
+
     fn step(&mut self, report: StepReport) {
         let position = (report.epoch as f64 + report.done) * UNITS as f64;
         self.bar.set_position(position as u64);
@@ -141,10 +183,7 @@ impl Observer for Recorder {
             validation.predicted_shares,
             if report.best { ", the best so far" } else { "" },
         );
-        self.write(report, seconds).map_err(|error| SupervisedError::File {
-            path: self.lines.clone(),
-            reason: format!("the epoch cannot be noted down: {error:#}"),
-        })?;
+        self.write(report, seconds).map_err(|error| self.fault(&error))?;
         Ok(true)
     }
 }

@@ -89,6 +89,10 @@ impl Job {
         for excluded in dataset.excluded() {
             tracing::warn!("{} is left out: {}", excluded.series, excluded.reason);
         }
+        // What cannot be learned from is refused before anything is written.
+        for part in [Part::Training, Part::Validation] {
+            dataset.class_shares(part)?;
+        }
         let mut hasher = blake3::Hasher::new();
         hasher.update(candles.hash().as_bytes());
         hasher.update(dataset.feature_hash().as_bytes());
@@ -161,12 +165,16 @@ pub(crate) fn run(
     common: &CommonArguments,
 ) -> anyhow::Result<Outcome> {
     configuration.take(&arguments.input);
-    configuration.supervised.validate()?;
+    configuration.supervised.validate().context("section `supervised`")?;
     let device = configuration.device.device()?;
     let out = arguments.out.clone().unwrap_or_else(|| configuration.out.clone());
     let directory = model_directory(&out, &arguments.name)?;
     check(&directory, arguments)?;
     let job = Job::prepare(arguments, &configuration, common)?;
+    // The old model goes only when there is something to put in its place.
+    if arguments.overwrite {
+        remove(&directory)?;
+    }
     open(&directory)?;
     let mut seeds = Vec::new();
     for number in 0..u64::from(arguments.seeds) {
@@ -222,7 +230,7 @@ pub(crate) fn run(
 }
 
 /// `out`/`name`, where the name is one.
-fn model_directory(out: &Path, name: &str) -> anyhow::Result<PathBuf> {
+pub(crate) fn model_directory(out: &Path, name: &str) -> anyhow::Result<PathBuf> {
     let sound = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     ensure!(
         sound && !name.starts_with('.'),
@@ -248,7 +256,17 @@ fn check(directory: &Path, arguments: &Train) -> anyhow::Result<()> {
         names.is_empty() || names.iter().any(|name| name.starts_with("seed-")),
         "{shown}: it holds no model of this program, so it is not replaced; give another --name or --out"
     );
-    std::fs::remove_dir_all(directory).with_context(|| format!("{shown}: cannot remove"))
+    Ok(())
+}
+
+/// Removes what is to be replaced.
+pub(crate) fn remove(directory: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("{}: cannot remove", directory.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn open(directory: &Path) -> anyhow::Result<()> {

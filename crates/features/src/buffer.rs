@@ -7,7 +7,7 @@ use bytemuck::Pod;
 use memmap2::MmapMut;
 
 /// From this size on a column has a mapping of its own.
-const MAPPED: usize = 4 << 20;
+const MAPPED: usize = 1 << 20;
 
 /// The values of one column: a slice.
 ///

@@ -45,7 +45,9 @@ impl ScoredRows {
         let series = self.names.len() as u32;
         self.names.push(found.key.to_string());
         for (row, logits) in found.rows.iter().zip(&found.logits) {
-            let (Some(label), Some(open_time)) = (labels.label(*row), labels.open_time(*row)) else { continue };
+            let (Some(label), Some(open_time)) = (labels.label(*row), labels.open_time(*row)) else {
+                continue;
+            };
             if wanted(*row) {
                 self.series.push(series);
                 self.open_time.push(open_time);
@@ -85,10 +87,7 @@ impl ScoredRows {
 ///
 /// # Errors
 /// [`SupervisedError::Data`] where there are no rows, or rows of one class only.
-pub fn calibrate(
-    rows: &ScoredRows,
-    config: &CalibrationConfig,
-) -> Result<Calibration, SupervisedError> {
+pub fn calibrate(rows: &ScoredRows, config: &CalibrationConfig) -> Result<Calibration, SupervisedError> {
     let temperature = if config.temperature.enabled {
         TemperatureScaling::fit(&rows.logits, &rows.targets)?
     } else {
@@ -147,7 +146,8 @@ pub fn assess(
         return Err(SupervisedError::data("the part to judge", reason));
     }
     let (probabilities, classes) = calibration.apply(&rows.logits)?;
-    let (_, most_probable) = Calibration { decision: DecisionRule::default(), ..*calibration }.apply(&rows.logits)?;
+    let (_, most_probable) =
+        Calibration { decision: DecisionRule::default(), ..*calibration }.apply(&rows.logits)?;
     let advantage = advantage(rows, &probabilities, prior, block, seed)?;
     let skill = match advantage {
         Some(interval) if interval.lower > 0.0 => Skill::Better,
@@ -156,8 +156,7 @@ pub fn assess(
     };
     let mut series = BTreeMap::new();
     for (index, name) in rows.names.iter().enumerate() {
-        let own: Vec<usize> =
-            (0..rows.len()).filter(|row| rows.series[*row] as usize == index).collect();
+        let own: Vec<usize> = (0..rows.len()).filter(|row| rows.series[*row] as usize == index).collect();
         if own.is_empty() {
             continue;
         }

@@ -7,7 +7,7 @@
 //!    names the windows that are replaced by an interpolation ([`interpolate`]);
 //! 2. [`augment`]: Gaussian noise, then time masks;
 //! 3. MixUp last, so that finished samples are mixed whether it acts on inputs (within [`augment`]) or on
-//!    embeddings (by the caller, with [`mix_rows`] and [`mixed_gradient`]).
+//!    embeddings (by the caller, who has them as tensors).
 //!
 //! Targets are never changed here. With MixUp the loss is mixed as [`Mix`] says.
 //!
@@ -23,7 +23,7 @@ mod time_shift;
 
 use serde::{Deserialize, Serialize};
 
-pub use mix_up::{Mix, MixSpace, MixUpConfig, draw_mix, mix_rows, mixed_gradient};
+pub use mix_up::{Mix, MixSpace, MixUpConfig, draw_mix, mix_rows};
 pub use noise::{NoiseConfig, add_noise};
 pub use smote::{
     SmoteConfig, SmoteIndex, SmoteSamples, Synthetic, describe_window, interpolate, minority_classes,
@@ -140,6 +140,10 @@ mod tests {
         (0..shape.iter().product::<usize>()).map(|i| (i as f32 * 0.37).sin()).collect()
     }
 
+    fn off() -> AugmentationConfig {
+        AugmentationConfig { mix_up: MixUpConfig { alpha: 0.0, ..Default::default() }, ..Default::default() }
+    }
+
     fn all_on() -> AugmentationConfig {
         AugmentationConfig {
             noise: NoiseConfig { deviation: 0.1 },
@@ -159,7 +163,7 @@ mod tests {
             let bits = &bits[..batch * time * features];
             let mut inputs: Vec<f32> = bits.iter().map(|&b| f32::from_bits(b)).collect();
             let before: Vec<u32> = inputs.iter().map(|x| x.to_bits()).collect();
-            let config = AugmentationConfig::default();
+            let config = off();
             prop_assert_eq!(augment(&mut inputs, shape, &config, BatchKey { seed, batch: 3 }).unwrap(), None);
             prop_assert_eq!(inputs.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), before);
         }
@@ -185,9 +189,9 @@ mod tests {
         let shape = [16, 8, 3];
         let all = all_on();
         let only = [
-            AugmentationConfig { noise: all.noise, ..Default::default() },
-            AugmentationConfig { time_mask: all.time_mask, ..Default::default() },
-            AugmentationConfig { mix_up: all.mix_up, ..Default::default() },
+            AugmentationConfig { noise: all.noise, ..off() },
+            AugmentationConfig { time_mask: all.time_mask, ..off() },
+            AugmentationConfig { mix_up: all.mix_up, ..off() },
         ];
         for config in only {
             let run = |seed, number| {
@@ -212,7 +216,7 @@ mod tests {
         let shape = [6, 5, 3];
         let key = BatchKey { seed: 5, batch: 8 };
         let mut without = batch(shape);
-        augment(&mut without, shape, &AugmentationConfig { mix_up: MixUpConfig::default(), ..all_on() }, key)
+        augment(&mut without, shape, &AugmentationConfig { mix_up: MixUpConfig { alpha: 0.0, ..Default::default() }, ..all_on() }, key)
             .unwrap();
         let mut embeddings = all_on();
         embeddings.mix_up.space = MixSpace::Embeddings;

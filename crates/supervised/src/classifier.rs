@@ -165,7 +165,10 @@ impl ModuleVisitor for GradientValues<'_> {
         let value = param.val();
         match value.grad(self.gradients) {
             Some(gradient) => self.values.push(gradient),
-            None => self.values.values.resize(self.values.values.len() + value.dims().iter().product::<usize>(), 0.0),
+            None => self
+                .values
+                .values
+                .resize(self.values.values.len() + value.dims().iter().product::<usize>(), 0.0),
         }
     }
 }

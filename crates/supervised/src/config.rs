@@ -68,7 +68,7 @@ impl Default for SupervisedConfig {
         Self {
             objective: Objective::default(),
             sequence_length: 60,
-            epochs: 20,
+            epochs: 8,
             seed: 1,
             preparation: PreparationConfig::default(),
             network: NetworkConfig::default(),
@@ -90,7 +90,7 @@ impl Default for SupervisedConfig {
 pub struct NetworkConfig {
     /// Width of the residual stream.
     pub width: usize,
-    /// Heads of every cell. The memory of an mLSTM head is a square of `projection_factor * width / heads` rows: 48 with
+    /// Heads of every cell. The memory of an mLSTM head is a square of `projection_factor * width / heads` rows: 32 with
     /// the defaults.
     pub heads: usize,
     /// Number of blocks.
@@ -117,16 +117,16 @@ pub struct NetworkConfig {
 
 impl Default for NetworkConfig {
     fn default() -> Self {
-        let XlstmConfig { width, heads, blocks, slstm_at, mlstm, slstm, kernel, .. } = XlstmConfig::default();
+        let XlstmConfig { heads, blocks, slstm_at, mlstm, slstm, kernel, .. } = XlstmConfig::default();
         Self {
-            width,
+            width: 64,
             heads,
             blocks,
             slstm_at,
             mlstm,
             slstm,
             attention: None,
-            dropout: DropoutConfig { input: 0.0, recurrent: 0.1, output: 0.1 },
+            dropout: DropoutConfig { input: 0.2, recurrent: 0.1, output: 0.2 },
             kernel,
             pooling: Pooling::Last,
             clipping: None,
@@ -183,7 +183,7 @@ pub struct ValidationConfig {
 
 impl Default for ValidationConfig {
     fn default() -> Self {
-        Self { metric: MetricName::LogLoss, patience: 5, use_average: true, batch: 256, context: 512 }
+        Self { metric: MetricName::LogLoss, patience: 4, use_average: true, batch: 256, context: 512 }
     }
 }
 
@@ -234,11 +234,16 @@ impl SupervisedConfig {
         self.loss.validate()?;
         self.optimiser.validate()?;
         self.learning_rate.validate(self.epochs as f64)?;
-        self.sampling.validate()?;
-        self.segments.validate()?;
+        within("sampling", self.sampling.validate())?;
+        within("segments", self.segments.validate())?;
         self.augmentation.validate()?;
-        self.calibration.decision.validate()?;
-        self.calibration.transforms.validate()?;
+        within("calibration.decision", self.calibration.decision.validate())?;
+        within("calibration", self.calibration.transforms.validate())?;
+        if self.learning_rate.base * self.optimiser.weight_decay > 1.0 {
+            let remedy =
+                "give at most 1 / `optimiser.weight_decay`: beyond it the decay of one step turns signs";
+            return Err(SupervisedError::config("learning_rate.base", self.learning_rate.base, remedy));
+        }
         self.check_objective()
     }
 
@@ -250,8 +255,26 @@ impl SupervisedConfig {
         let remedy = "every step has its own output: give `last`, or set `objective = \"last-step\"`";
         self.augmentation.validate_for_every_step()?;
         if self.network.pooling != Pooling::Last {
-            return Err(SupervisedError::config("network.pooling", format!("{:?}", self.network.pooling), remedy));
+            return Err(SupervisedError::config(
+                "network.pooling",
+                format!("{:?}", self.network.pooling),
+                remedy,
+            ));
+        }
+        if let Some(most) = self.sampling.maximum_samples_per_epoch {
+            let remedy = "leave it out, since every step takes each row once an epoch, or set `objective = \"last-step\"`";
+            return Err(SupervisedError::config("sampling.maximum_samples_per_epoch", most, remedy));
         }
         Ok(())
     }
+}
+
+/// Puts the name of a table in front of the field that it refuses.
+pub(crate) fn within<T>(table: &str, result: Result<T, SupervisedError>) -> Result<T, SupervisedError> {
+    result.map_err(|error| match error {
+        SupervisedError::Config { field, value, remedy } => {
+            SupervisedError::Config { field: format!("{table}.{field}"), value, remedy }
+        }
+        other => other,
+    })
 }

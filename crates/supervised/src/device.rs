@@ -23,6 +23,7 @@ impl DeviceKind {
     ///
     /// # Errors
     /// [`SupervisedError::Config`] where the program was built without it, or the machine has none.
+    #[expect(deprecated, reason = "Burn deprecates ndarray in favour of flex; it stays selectable")]
     pub fn device(self) -> Result<Device, SupervisedError> {
         match self {
             Self::Flex => Ok(Device::flex()),

@@ -33,7 +33,7 @@ pub enum SupervisedError {
 
     /// Training has left the finite numbers.
     #[error(
-        "training diverged at epoch {epoch}: {reason}; lower `learning_rate.base`, or clip gradients (`optimiser.clip_norm`)"
+        "training diverged at epoch {epoch}: {reason}; lower `learning_rate.base`, or clip gradients (`optimiser.norm_clipping`)"
     )]
     Diverged {
         /// The epoch, counted from 0.

@@ -1,4 +1,44 @@
-//! Supervised training.
+//! Supervised training: from features and labels to a calibrated model that says SELL, HOLD or BUY of a closed candle.
+//!
+//! [`dataset::prepare`] joins feature frames and labels under a split, [`train`] learns an xLSTM classifier from
+//! its training part and chooses the epoch by its validation part, [`calibrate`] fits temperature and decision rule,
+//! [`assess`] says what the result is worth. A [`ModelBundle`] is all of it as one directory, and a [`Predictor`] runs it
+//! over frames or candle by candle.
+//!
+//! Invariants:
+//! - **What is fitted sees training rows only**: scaler, selection, class shares. Validation rows choose the epoch and fit
+//!   the calibration, test rows decide nothing. A label belongs to a part only with its whole window.
+//! - **No input reaches across a gap or a masked row**, and none is later than the close of its candle.
+//! - **Live equals batch to the bit**: a frame is predicted by the fold that a live system runs.
+//! - **Resumed is uninterrupted**: a checkpoint holds everything that decides the next epoch.
+//! - The same seed gives the same bits, for any number of threads. Random numbers are drawn from seed, purpose and count.
+//! - A bundle or a checkpoint appears whole or not at all. One that was changed, cut short or made by other formulas is
+//!   refused, as is a frame of other features.
+//! - The class order is `[Sell, Hold, Buy]` everywhere.
+//!
+//! It never sees an order or a fee, never searches hyperparameters, never balances classes in validation or test, prints
+//! nothing, and reads no clock, no environment variable and no file but bundles and checkpoints.
+//!
+//! ```
+//! use features::{FeatureSpec, Outside};
+//! use labels::{HorizonReturn, splits::{LastDays, SplitPlan, TimeRange}};
+//! use market_data::synthetic::{MarketShape, SyntheticModel};
+//! use supervised::dataset::{LabelledFrame, prepare};
+//! use supervised::{Checkpoints, DeviceKind, SupervisedConfig, train};
+//!
+//! let market = SyntheticModel::default().generate(&MarketShape { candles: 2_000, ..Default::default() })?;
+//! let series = &market.series[0];
+//! let spec = FeatureSpec::from_toml("trend.enabled = false\ncycle.enabled = false\nhigher_timeframe.enabled = false")?;
+//! let labels = HorizonReturn::default().label(series)?;
+//! let labelled = LabelledFrame { frame: spec.frame(series, Outside::default())?, labels };
+//! let range = TimeRange::covering(std::slice::from_ref(series)).ok_or("no candles")?;
+//! let plans: Vec<SplitPlan> = LastDays { validation_days: 1 }.plan(range)?;
+//! let config: SupervisedConfig = toml::from_str("epochs = 2\nnetwork = { width = 16, heads = 2 }")?;
+//! let (dataset, _fit) = prepare(vec![labelled], &plans[0], &config.preparation)?;
+//! let trained = train(&dataset, &config, &DeviceKind::Flex.device()?, "data", Checkpoints::default(), &mut ())?;
+//! assert!(trained.history[trained.best_epoch].validation.log_loss < 3.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod assessment;
 pub mod augmentation;
@@ -30,3 +70,8 @@ pub use device::DeviceKind;
 pub use error::SupervisedError;
 pub use predictor::{FrameLogits, LivePredictor, Prediction, Predictions, Predictor, RowPredictor};
 pub use trainer::{Checkpoints, EpochReport, Observer, RowLogits, StepReport, Trained, evaluate, train};
+
+/// The guide's Rust code, compiled and run with the documentation's tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/supervised.md")]
+struct Guide;

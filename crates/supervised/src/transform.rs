@@ -1,5 +1,5 @@
-//! Test-time augmentation: declared transforms of scaled feature rows, and the mean of what a network says
-//! about them.
+//! Test-time augmentation: declared transforms of scaled feature rows. A [`Predictor`](crate::Predictor) takes the mean
+//! of the logits that a network gives for them.
 //!
 //! A transform sees one row, its open time and its own place in the list, nothing else. So a batch of windows
 //! and a live stream that steps row by row get the same inputs to the bit, whichever rows came before and in
@@ -96,7 +96,7 @@ impl Transform {
     }
 }
 
-/// The transforms whose probabilities are averaged, in order. A network runs once for each. The default is
+/// The transforms whose logits are averaged, in order. A network runs once for each. The default is
 /// the identity alone: no test-time augmentation.
 ///
 /// The identity counts as one of the list only if it is written there:
@@ -132,28 +132,6 @@ impl Transforms {
         }
         self.0.iter().enumerate().try_for_each(|(index, one)| one.validate(&format!("transforms[{index}]")))
     }
-}
-
-/// The mean over transforms of class probabilities `[transforms, rows, 3]`: `[rows, 3]`.
-///
-/// Sums are taken in `f64` in the order of the transforms, so one row alone gives the same bits as among
-/// others, and a single transform gives its probabilities back unchanged.
-///
-/// # Errors
-/// [`SupervisedError::Data`] if `transforms` is 0 or the length is not a multiple of `3 * transforms`.
-pub fn average(probabilities: &[f32], transforms: usize) -> Result<Vec<f32>, SupervisedError> {
-    if transforms == 0 || !probabilities.len().is_multiple_of(3 * transforms) {
-        return Err(SupervisedError::data(
-            "probabilities of transforms",
-            format!("{} values are not {transforms} times rows of 3", probabilities.len()),
-        ));
-    }
-    let values = probabilities.len() / transforms;
-    let mean = |at: usize| {
-        let sum: f64 = (0..transforms).map(|one| f64::from(probabilities[one * values + at])).sum();
-        (sum / transforms as f64) as f32
-    };
-    Ok((0..values).map(mean).collect())
 }
 
 #[cfg(test)]
@@ -234,36 +212,11 @@ mod tests {
             }
             prop_assert_eq!(applied(Transform::Noise { deviation: 0.0 }, &row, time, 3, seed), row);
         }
-
-        #[test]
-        fn averages_of_distributions_are_distributions(
-            logits in prop::collection::vec(-5.0_f32..5.0, 36), transforms in 1_usize..5,
-        ) {
-            let used = 36 - 36 % (3 * transforms);
-            let mut probabilities: Vec<f32> = logits[..used].iter().map(|x| x.exp()).collect();
-            for row in probabilities.chunks_mut(3) {
-                let sum: f32 = row.iter().sum();
-                row.iter_mut().for_each(|p| *p /= sum);
-            }
-            let mean = average(&probabilities, transforms).unwrap();
-            prop_assert_eq!(mean.len() * transforms, probabilities.len());
-            prop_assert!(mean.chunks(3).all(|row| (row.iter().sum::<f32>() - 1.0).abs() < 1e-6));
-            prop_assert_eq!(average(&probabilities, 1).unwrap(), &probabilities[..]);
-            // One row alone gives the same bits.
-            let rows = mean.len() / 3;
-            let last_rows = probabilities.chunks(3 * rows).map(|one| &one[3 * rows - 3..]);
-            let last: Vec<f32> = last_rows.flatten().copied().collect();
-            prop_assert_eq!(average(&last, transforms).unwrap(), &mean[3 * rows - 3..]);
-        }
     }
 
     #[test]
-    fn scale_and_average_by_hand() {
+    fn scale_by_hand() {
         assert_eq!(applied(Transform::Scale { factor: 0.5 }, &[2.0, -4.0], OPEN, 0, 0), [1.0, -2.0]);
-        let two = [0.5, 0.25, 0.25, 0.0, 1.0, 0.0, 0.25, 0.25, 0.5, 0.5, 0.0, 0.5];
-        assert_eq!(average(&two, 2).unwrap(), [0.375, 0.25, 0.375, 0.25, 0.5, 0.25]);
-        assert!(average(&two, 0).is_err());
-        assert!(average(&two[..9], 2).is_err());
     }
 
     #[derive(Debug, PartialEq, Default, Serialize, Deserialize)]

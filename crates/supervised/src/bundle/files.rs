@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use xlstm::weights;
 
 use super::{FORMAT, Manifest, ModelBundle, VERSION, class_order};
+use crate::calibration::Calibration;
 use crate::error::SupervisedError;
 
 const MANIFEST: &str = "bundle.json";
@@ -59,7 +60,7 @@ fn fill(bundle: &ModelBundle, directory: &Path) -> Result<(), SupervisedError> {
     for name in [WEIGHTS, FEATURES, INPUTS, LABELER, CALIBRATION, METRICS] {
         checksums.insert(name.to_owned(), checksum(&read_bytes(&directory.join(name))?));
     }
-    let manifest = Manifest {
+    let mut manifest = Manifest {
         format: FORMAT.to_owned(),
         version: VERSION,
         program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -67,28 +68,37 @@ fn fill(bundle: &ModelBundle, directory: &Path) -> Result<(), SupervisedError> {
         feature_hash: bundle.feature_hash().to_owned(),
         origin: bundle.origin.clone(),
         checksums,
+        checksum: String::new(),
     };
+    manifest.checksum = own_checksum(&manifest, &directory.join(MANIFEST))?;
     write_json(directory, MANIFEST, &manifest)
 }
 
 pub(super) fn read(directory: &Path, device: &Device) -> Result<ModelBundle, SupervisedError> {
     let path = directory.join(MANIFEST);
     if !path.exists() {
-        let reason = format!("there is no `{MANIFEST}`, so this is no model bundle; give the directory that `train-supervised` wrote");
+        let reason = format!(
+            "there is no `{MANIFEST}`, so this is no model bundle; give the directory that `train-supervised` wrote"
+        );
         return Err(SupervisedError::file(directory, reason));
     }
     let manifest = read_manifest(&path)?;
     for (name, expected) in &manifest.checksums {
         let path = directory.join(name);
         if checksum(&read_bytes(&path)?) != *expected {
-            let reason = format!("its checksum is not the one in `{MANIFEST}`: the file was changed or cut short; restore it, or train anew");
+            let reason = format!(
+                "its checksum is not the one in `{MANIFEST}`: the file was changed or cut short; restore it, or train anew"
+            );
             return Err(SupervisedError::file(&path, reason));
         }
     }
     let spec = FeatureSpec::from_toml(&read_text(directory, FEATURES)?)?;
     let fit: crate::dataset::FeatureFit = read_json(directory, INPUTS)?;
     let hash = spec.hash(manifest.origin.timeframe)?;
-    if hash != manifest.feature_hash || hash != fit.scaler.feature_hash() || hash != fit.selection.feature_hash() {
+    if hash != manifest.feature_hash
+        || hash != fit.scaler.feature_hash()
+        || hash != fit.selection.feature_hash()
+    {
         let reason = format!(
             "its features have the hash {hash} today, the model was trained on {}; it was made by another version of the feature formulas: train anew",
             manifest.feature_hash
@@ -97,14 +107,17 @@ pub(super) fn read(directory: &Path, device: &Device) -> Result<ModelBundle, Sup
     }
     let labeler: Labeler = toml::from_str(&read_text(directory, LABELER)?)
         .map_err(|error| SupervisedError::file(&directory.join(LABELER), error.to_string()))?;
-    let config = manifest.origin.config.network.classifier(fit.selection.kept().len(), manifest.origin.config.seed);
+    let config =
+        manifest.origin.config.network.classifier(fit.selection.kept().len(), manifest.origin.config.seed);
     let classifier = weights::load(config.init(device)?, &directory.join(WEIGHTS))?;
+    let calibration: Calibration = read_json(directory, CALIBRATION)?;
+    calibration.validate()?;
     Ok(ModelBundle {
         classifier,
         spec,
         fit,
         labeler,
-        calibration: read_json(directory, CALIBRATION)?,
+        calibration,
         metrics: read_json(directory, METRICS)?,
         origin: manifest.origin,
     })
@@ -125,6 +138,10 @@ fn read_manifest(path: &Path) -> Result<Manifest, SupervisedError> {
     }
     let manifest: Manifest = serde_json::from_value(value)
         .map_err(|error| SupervisedError::file(path, format!("it cannot be read: {error}")))?;
+    if own_checksum(&manifest, path)? != manifest.checksum {
+        let reason = "its own checksum does not fit: the file was changed; restore it, or train anew";
+        return Err(SupervisedError::file(path, reason));
+    }
     for name in [WEIGHTS, FEATURES, INPUTS, LABELER, CALIBRATION, METRICS] {
         if !manifest.checksums.contains_key(name) {
             return Err(SupervisedError::file(path, format!("it has no checksum of `{name}`; train anew")));
@@ -135,6 +152,14 @@ fn read_manifest(path: &Path) -> Result<Manifest, SupervisedError> {
         return Err(SupervisedError::file(path, reason));
     }
     Ok(manifest)
+}
+
+/// The checksum of everything in the manifest but its own checksum.
+fn own_checksum(manifest: &Manifest, path: &Path) -> Result<String, SupervisedError> {
+    let rest = Manifest { checksum: String::new(), ..manifest.clone() };
+    let text = serde_json::to_string(&rest)
+        .map_err(|error| SupervisedError::file(path, format!("cannot be written: {error}")))?;
+    Ok(checksum(text.as_bytes()))
 }
 
 fn checksum(bytes: &[u8]) -> String {

@@ -2,7 +2,7 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | `bundle.json` | format, version, class order, timeframe, feature hash, data hash, seed, configuration, checksum of every other file |
+//! | `bundle.json` | format, version, class order, timeframe, feature hash, data hash, seed, configuration, checksum of every other file and of itself |
 //! | `weights.safetensors` | the parameters, by name |
 //! | `features.toml` | the feature specification |
 //! | `inputs.json` | scaler and selection |
@@ -102,13 +102,14 @@ impl Origin {
     /// Whether training or validation looked at some of `span`, on any series: markets move together.
     #[must_use]
     pub fn saw(&self, span: &Range<Timestamp>) -> bool {
-        let seen = ["training", "validation"].into_iter().filter_map(|part| self.intervals.get(part)).flatten();
+        let seen =
+            ["training", "validation"].into_iter().filter_map(|part| self.intervals.get(part)).flatten();
         seen.into_iter().any(|interval| span.start < interval.to && interval.from < span.end)
     }
 }
 
 /// `bundle.json`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Manifest {
     format: String,
@@ -120,6 +121,8 @@ struct Manifest {
     origin: Origin,
     /// Checksum (BLAKE3) of every other file.
     checksums: BTreeMap<String, String>,
+    /// Checksum of all of the above.
+    checksum: String,
 }
 
 impl ModelBundle {

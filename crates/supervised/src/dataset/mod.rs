@@ -154,15 +154,19 @@ impl Dataset {
     pub fn class_shares(&self, part: Part) -> Result<[f64; CLASSES], SupervisedError> {
         let counts = self.class_counts(part);
         let total: u64 = counts.iter().sum();
-        let present: Vec<String> =
-            Label::ALL.iter().zip(counts).filter(|(_, count)| *count > 0).map(|(label, _)| label.to_string()).collect();
+        let present: Vec<String> = Label::ALL
+            .iter()
+            .zip(counts)
+            .filter(|(_, count)| *count > 0)
+            .map(|(label, _)| label.to_string())
+            .collect();
         if present.len() < 2 {
             let found = present.first().map_or_else(
                 || "it holds no labelled row".to_owned(),
                 |class| format!("all of its {total} labels are {class}"),
             );
             return Err(SupervisedError::data(
-                format!("the {part:?} part"),
+                format!("the {} part", format!("{part:?}").to_lowercase()),
                 format!("{found}; change the thresholds of the labeler, the split, or give more candles"),
             ));
         }

@@ -67,7 +67,7 @@ pub fn prepare(
     config: &PreparationConfig,
 ) -> Result<(Dataset, FeatureFit), SupervisedError> {
     config.validate()?;
-    check(&series)?;
+    let series = checked(series)?;
     let mut excluded = Vec::new();
     let mut kept = Vec::with_capacity(series.len());
     for one in series {
@@ -108,7 +108,7 @@ pub fn prepare_with(
     plan: &SplitPlan,
     fit: &FeatureFit,
 ) -> Result<Dataset, SupervisedError> {
-    check(&series)?;
+    let series = checked(series)?;
     let split = |one: LabelledFrame| {
         let split = plan.apply(&one.labels);
         (one, split)
@@ -125,8 +125,19 @@ fn none_left(excluded: &[Excluded]) -> String {
     format!("none is left ({}); give longer series, or lower the limit", reasons.join("; "))
 }
 
-fn check(series: &[LabelledFrame]) -> Result<(), SupervisedError> {
-    for one in series {
+/// In the order of their keys, so that the order in which they were read changes no bit of a fit.
+fn checked(mut series: Vec<LabelledFrame>) -> Result<Vec<LabelledFrame>, SupervisedError> {
+    series.sort_by(|left, right| left.frame.key().cmp(right.frame.key()));
+    for two in series.windows(2) {
+        if two[0].frame.key() == two[1].frame.key() {
+            let what = format!("the series {}", two[0].frame.key());
+            return Err(SupervisedError::data(
+                what,
+                "it is there twice, and would count twice; give it once",
+            ));
+        }
+    }
+    for one in &series {
         if one.frame.key() != one.labels.key() || one.frame.len() != one.labels.len() {
             return Err(SupervisedError::data(
                 format!("the labels of {} ({} candles)", one.labels.key(), one.labels.len()),
@@ -134,7 +145,7 @@ fn check(series: &[LabelledFrame]) -> Result<(), SupervisedError> {
             ));
         }
     }
-    Ok(())
+    Ok(series)
 }
 
 fn assemble(
@@ -167,7 +178,6 @@ fn assemble(
         let runs = frame.runs();
         prepared.push(DatasetSeries { frame, runs, class, uniqueness, part });
     }
-    prepared.sort_by(|left, right| left.key().cmp(right.key()));
     Ok(Dataset {
         series: prepared,
         excluded,

@@ -57,9 +57,10 @@ impl Dataset {
     /// # Errors
     /// [`SupervisedError::Features`] where the series has no such rows.
     pub fn copy_window(&self, at: SampleWindow, out: &mut [f32]) -> Result<(), SupervisedError> {
-        let series = self.series.get(at.series as usize).ok_or_else(|| {
-            SupervisedError::data("a window", format!("there is no series {}", at.series))
-        })?;
+        let series = self
+            .series
+            .get(at.series as usize)
+            .ok_or_else(|| SupervisedError::data("a window", format!("there is no series {}", at.series)))?;
         let start = at.start as usize;
         let length = out.len().checked_div(self.width).unwrap_or(0);
         series.frame.copy_rows(start..start + length, out)?;

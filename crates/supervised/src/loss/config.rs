@@ -21,7 +21,8 @@ pub struct LossConfig {
     /// classification, a class with a share of 0.05 would be taught as 0.078).
     pub smoothing: f64,
     /// Whether there is a focal part at all; without it the cross-entropy's share is 1 at all times, and
-    /// `alpha`, `gamma` and the schedule have no effect. Default true: easy Hold rows are most of a market.
+    /// `alpha`, `gamma` and the schedule have no effect. Default false: on candles it made probabilities worse
+    /// (`docs/results.md`).
     pub asymmetric_focal: bool,
     /// Weights α of the focal part per true class, above 0. Default 1: imbalance belongs to the row weights,
     /// which act on all parts alike.
@@ -51,7 +52,7 @@ impl Default for LossConfig {
     fn default() -> Self {
         Self {
             smoothing: 0.02,
-            asymmetric_focal: true,
+            asymmetric_focal: false,
             alpha: [1.0; CLASSES],
             gamma: [1.0, 2.0, 1.0],
             afl_warmup_epochs: 5.0,
@@ -158,6 +159,7 @@ mod tests {
             afl_warmup_epochs: 4.0,
             ce_weight_start: 0.9,
             ce_weight_end: 0.1,
+            asymmetric_focal: true,
             ..LossConfig::default()
         };
         // (1 + cos(π e/4))/2 at e = 0, 1, 2, 3, 4.
@@ -175,7 +177,7 @@ mod tests {
 
     #[test]
     fn no_warm_up_is_the_end_and_no_focal_part_is_all_cross_entropy() {
-        let at_once = LossConfig { afl_warmup_epochs: 0.0, ..LossConfig::default() };
+        let at_once = LossConfig { asymmetric_focal: true, afl_warmup_epochs: 0.0, ..LossConfig::default() };
         assert_eq!(at_once.cross_entropy_share(0.0), 0.5);
         let off = LossConfig { asymmetric_focal: false, ..LossConfig::default() };
         assert_eq!([0.0, 2.0, 50.0].map(|epoch| off.cross_entropy_share(epoch)), [1.0; 3]);

@@ -35,7 +35,6 @@ pub use triplet::{TripletBatch, TripletConfig, TripletValue, triplet_loss};
 use crate::SupervisedError;
 use crate::dataset::CLASSES;
 
-
 /// The loss of one row and its derivative with respect to the row's three logits.
 #[derive(Clone, Copy, Debug)]
 struct RowLoss {

@@ -31,7 +31,7 @@ pub struct ReliabilityBin {
 /// section 2).
 ///
 /// It speaks of the probabilities: what counts as right is the most probable class
-/// ([`most_probable_class`]), not what a decision rule made of it.
+/// (`most_probable_class`), not what a decision rule made of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reliability {

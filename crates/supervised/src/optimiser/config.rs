@@ -16,8 +16,8 @@ use crate::error::SupervisedError;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimiserConfig {
-    /// λ: at each step a parameter that decays shrinks by the factor 1 − learning rate × λ; at least 0.
-    /// PyTorch's 0.01.
+    /// λ: at each step a parameter that decays shrinks by the factor 1 − learning rate × λ; at least 0. Default 1, a
+    /// hundred times PyTorch's: at the default rate a thousandth per step, which small networks on noisy labels need.
     pub weight_decay: f64,
     /// β₁ and β₂, how much of the averages of gradient and squared gradient is kept per step, from 0 to below
     /// 1; the 0.9 and 0.999 of Kingma and Ba.
@@ -40,7 +40,7 @@ pub struct OptimiserConfig {
 impl Default for OptimiserConfig {
     fn default() -> Self {
         Self {
-            weight_decay: 0.01,
+            weight_decay: 1.0,
             betas: [0.9, 0.999],
             epsilon: 1e-8,
             norm_clipping: NormClippingConfig::default(),
@@ -59,7 +59,7 @@ impl OptimiserConfig {
     /// Names the first field that is out of its range.
     pub fn validate(&self) -> Result<(), SupervisedError> {
         if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
-            let remedy = "give a number of at least 0, usually up to 0.1";
+            let remedy = "give a number of at least 0, usually 0.01 to 1";
             return Err(SupervisedError::config("optimiser.weight_decay", self.weight_decay, remedy));
         }
         if !self.betas.iter().all(|beta| (0.0..1.0).contains(beta)) {

@@ -16,8 +16,8 @@ pub struct LearningRate {
     /// The rate at the end and after it, from 0 to `base`. By default a hundredth of `base`: the last epoch
     /// still moves.
     pub minimum: f64,
-    /// Length of the rise in epochs, which need not be whole; 0 for none, below `epochs`. One epoch by
-    /// default: Adam's second moments need some thousand steps to settle.
+    /// Length of the rise in epochs, which need not be whole; 0 for none, below `epochs`. Half an epoch
+    /// by default: while Adam's second moments settle, full steps would go astray.
     pub warmup_epochs: f64,
     /// Epochs at which `minimum` is reached, the rise included; above 0. By default all of the training.
     pub epochs: Option<f64>,
@@ -25,7 +25,7 @@ pub struct LearningRate {
 
 impl Default for LearningRate {
     fn default() -> Self {
-        Self { base: 1e-3, minimum: 1e-5, warmup_epochs: 1.0, epochs: None }
+        Self { base: 1e-3, minimum: 1e-5, warmup_epochs: 0.5, epochs: None }
     }
 }
 

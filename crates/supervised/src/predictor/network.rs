@@ -31,7 +31,6 @@ enum Body {
 
 /// State of a number of sequences.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one for each series")]
 pub(super) enum StepState {
     Packed(StepperState),
     Tensors(XlstmState),
@@ -79,7 +78,9 @@ impl StepNetwork {
         outputs: &mut [f32],
     ) -> Result<(), SupervisedError> {
         match (&self.body, state) {
-            (Body::Packed(stepper), StepState::Packed(state)) => Ok(stepper.step(inputs, None, state, outputs)?),
+            (Body::Packed(stepper), StepState::Packed(state)) => {
+                Ok(stepper.step(inputs, None, state, outputs)?)
+            }
             (Body::Tensors(network, device), StepState::Tensors(state)) => {
                 let batch = outputs.len() / self.width;
                 let shape = [batch, inputs.len() / batch.max(1)];
@@ -100,7 +101,8 @@ impl StepNetwork {
             (Pooling::Last, _) => self.linear(last),
             (Pooling::Attention, Some(score)) => {
                 let rows = outputs.chunks_exact(self.width);
-                let scores: Vec<f32> = rows.map(|row| row.iter().zip(score).map(|(x, s)| x * s).sum()).collect();
+                let scores: Vec<f32> =
+                    rows.map(|row| row.iter().zip(score).map(|(x, s)| x * s).sum()).collect();
                 let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 let shares: Vec<f32> = scores.iter().map(|score| (score - highest).exp()).collect();
                 self.linear(&self.mean(outputs, &shares))

@@ -53,7 +53,11 @@ impl RowPredictor {
     /// # Errors
     /// [`SupervisedError::Features`] for a row of another width; [`SupervisedError::Data`] for one that is not later than
     /// the row before it.
-    pub fn push(&mut self, open_time: Timestamp, features: &[f64]) -> Result<Option<Prediction>, SupervisedError> {
+    pub fn push(
+        &mut self,
+        open_time: Timestamp,
+        features: &[f64],
+    ) -> Result<Option<Prediction>, SupervisedError> {
         let logits = self.logits(open_time, features)?;
         Ok(logits.map(|logits| Prediction::of(open_time, logits, &self.bundle.calibration)))
     }
@@ -71,7 +75,9 @@ impl RowPredictor {
         self.bundle.fit.scaler.scale_row(features, &mut self.scaled)?;
         if let Some(last) = self.last {
             if open_time <= last {
-                let reason = format!("it opens at {open_time}, the one before it at {last}; push rows in order of time");
+                let reason = format!(
+                    "it opens at {open_time}, the one before it at {last}; push rows in order of time"
+                );
                 return Err(SupervisedError::data("a feature row", reason));
             }
             if open_time.since(last) != self.bundle.origin.timeframe.millis() {

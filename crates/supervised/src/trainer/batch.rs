@@ -59,3 +59,40 @@ impl Batch {
         vec![own, other]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two sequences of three steps; weights tell apart whose they are.
+    fn batch(mix: Option<Mix>) -> Batch {
+        Batch {
+            inputs: Vec::new(),
+            shape: [2, 3, 0],
+            targets: vec![0, 1, 2, 2, 1, 0],
+            weights: vec![1.0, 2.0, 0.0, 4.0, 0.0, 16.0],
+            mix,
+            places: Vec::new(),
+            begins: true,
+            done: 1.0,
+        }
+    }
+
+    #[test]
+    fn without_a_mix_there_is_the_own_class_alone() {
+        let batch = batch(None);
+        assert_eq!(batch.mixed_labels(), [(batch.targets.clone(), batch.weights.clone())]);
+        assert_eq!(batch.normaliser(), 23.0);
+    }
+
+    #[test]
+    fn each_step_shares_with_the_same_step_of_its_partner() {
+        let mixed = batch(Some(Mix { partner: vec![1, 0], share: vec![0.75, 0.5] })).mixed_labels();
+        let [own, other] = &mixed[..] else { panic!("{mixed:?}") };
+        assert_eq!(own.0, [0, 1, 2, 2, 1, 0]);
+        assert_eq!(other.0, [2, 1, 0, 0, 1, 2]);
+        // The second step of the second sequence and the third of the first have no label to share.
+        assert_eq!(own.1, [0.75, 2.0, 0.0, 2.0, 0.0, 16.0]);
+        assert_eq!(other.1, [1.0, 0.0, 0.0, 0.5, 0.0, 0.0]);
+    }
+}

@@ -57,7 +57,8 @@ pub(super) struct Progress {
 impl Checkpoint {
     /// Writes it. The file appears whole or not at all: a kill on the way leaves the one before.
     pub(super) fn write(&self, path: &Path) -> Result<(), SupervisedError> {
-        let fault = |error: String| SupervisedError::file(path, format!("the checkpoint cannot be written: {error}"));
+        let fault =
+            |error: String| SupervisedError::file(path, format!("the checkpoint cannot be written: {error}"));
         let progress = serde_json::to_string(&self.progress).map_err(|error| fault(error.to_string()))?;
         let mut views = Vec::with_capacity(self.vectors.len());
         for (name, vector) in &self.vectors {
@@ -115,7 +116,7 @@ impl Checkpoint {
 }
 
 impl Progress {
-    /// Refuses to go on with something else than what was begun; `epochs` may have grown.
+    /// Refuses to go on with something else than what was begun; `epochs` too, since schedules follow from it.
     pub(super) fn check(
         &self,
         config: &SupervisedConfig,

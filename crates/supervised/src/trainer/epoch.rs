@@ -19,8 +19,8 @@ use crate::config::{Objective, SupervisedConfig};
 use crate::dataset::{CLASSES, Dataset, Part};
 use crate::error::SupervisedError;
 use crate::metrics::Metrics;
-use crate::prediction_rows::most_probable_class;
 use crate::optimiser::{Optimiser, OptimiserState, perturb};
+use crate::prediction_rows::most_probable_class;
 use crate::sampling::HardPool;
 
 const PARAMETERS: &str = "parameters";
@@ -95,7 +95,8 @@ impl<'a> Training<'a> {
         let mut classifier =
             config.network.classifier(dataset.width(), config.seed).init(&device.clone().autodiff())?;
         if config.network.class_priors {
-            let shares = if config.sampling.class_balanced { config.sampling.target_class_ratios } else { prior };
+            let shares =
+                if config.sampling.class_balanced { config.sampling.target_class_ratios } else { prior };
             // A class that never occurs still needs a logarithm.
             classifier.head.set_class_priors(&shares.map(|share| share.max(1e-6)))?;
         }
@@ -131,8 +132,9 @@ impl<'a> Training<'a> {
                 &path,
                 "a training was begun here; go on with --resume, name another directory, or remove the file",
             )),
-            (false, _) => std::fs::create_dir_all(directory)
-                .map_err(|error| SupervisedError::file(directory, format!("cannot create the directory: {error}"))),
+            (false, _) => std::fs::create_dir_all(directory).map_err(|error| {
+                SupervisedError::file(directory, format!("cannot create the directory: {error}"))
+            }),
         }
     }
 
@@ -186,6 +188,7 @@ impl<'a> Training<'a> {
     }
 
     pub(super) fn run(mut self, observer: &mut dyn Observer) -> Result<Trained, SupervisedError> {
+        observer.begin(&self.history)?;
         let mut go_on = true;
         while go_on && self.epochs < self.config.epochs && !self.out_of_patience() {
             let report = self.epoch(observer)?;
@@ -232,6 +235,10 @@ impl<'a> Training<'a> {
             Ok(())
         };
         prefetch(|send| feed.produce(epoch, hard.as_ref(), send), consume)?;
+        if sums.updates == 0 {
+            let reason = "no gradient of the epoch was finite".to_owned();
+            return Err(SupervisedError::Diverged { epoch, reason });
+        }
         let validation = self.validate()?;
         let metric = self.config.validation.metric;
         let value = validation.get(metric);
@@ -317,13 +324,14 @@ impl Current {
         let loss = config.loss.at_epoch(progress);
         let settings = PassSettings { config, loss: &loss, device, step: self.steps };
         let state = if batch.begins { None } else { self.state.take() };
-        let first = pass(&self.classifier, batch, state.clone(), &settings).map_err(|error| diverged(error, epoch))?;
+        let first = pass(&self.classifier, batch, state.clone(), &settings)
+            .map_err(|error| diverged(error, epoch))?;
         let Pass { value, triplet, gradients, losses: found, state: next } = first;
         self.state = next;
         let Some(mut gradients) = gradients else { return Ok(0.0) };
-        for ((place, loss), weight) in batch.places.iter().zip(&found).zip(&batch.weights) {
-            if *place != NOWHERE && *weight > 0.0 {
-                losses[*place as usize] = loss / weight;
+        for (place, loss) in batch.places.iter().zip(&found) {
+            if *place != NOWHERE && !loss.is_nan() {
+                losses[*place as usize] = *loss;
             }
         }
         let sharpness = &config.optimiser.sharpness;
@@ -353,10 +361,10 @@ impl Current {
     }
 }
 
-/// Losses refuse logits that are not finite; in training that is divergence.
+/// Losses refuse outputs that are not finite; in training that is divergence.
 fn diverged(error: SupervisedError, epoch: usize) -> SupervisedError {
     match error {
-        SupervisedError::Data { what, reason } if what == "logits" => {
+        SupervisedError::Data { what, reason } if what.starts_with("network output") => {
             SupervisedError::Diverged { epoch, reason: format!("{what}: {reason}") }
         }
         other => other,

@@ -190,8 +190,7 @@ fn run_together(
 
 /// The values of a tensor of f32.
 pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, SupervisedError> {
-    tensor
-        .into_data()
-        .try_into_vec()
-        .map_err(|error| SupervisedError::data("the outputs of the network", format!("they are not of f32: {error:?}")))
+    tensor.into_data().try_into_vec().map_err(|error| {
+        SupervisedError::data("the outputs of the network", format!("they are not of f32: {error:?}"))
+    })
 }

@@ -22,7 +22,10 @@ pub(super) fn prefetch<T: Send>(
         // A producer that waits for room is let go.
         drop(receiver);
         let produced = producer.join().unwrap_or_else(|_| {
-            Err(SupervisedError::data("the thread that makes batches", "it panicked; this is a fault of the program"))
+            Err(SupervisedError::data(
+                "the thread that makes batches",
+                "it panicked; this is a fault of the program",
+            ))
         });
         consumed.and(produced)
     })

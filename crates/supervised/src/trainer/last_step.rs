@@ -5,7 +5,7 @@ use crate::augmentation::{
     BatchKey, SmoteIndex, SmoteSamples, augment, describe_window, draw_time_shifts, interpolate,
     minority_classes,
 };
-use crate::config::SupervisedConfig;
+use crate::config::{SupervisedConfig, within};
 use crate::dataset::{Dataset, Part, SampleWindow};
 use crate::error::SupervisedError;
 use crate::sampling::{HardPool, Sample, Sampler};
@@ -31,7 +31,7 @@ struct Smote {
 impl<'a> WindowFeed<'a> {
     pub(super) fn new(dataset: &'a Dataset, config: &'a SupervisedConfig) -> Result<Self, SupervisedError> {
         let samples = dataset.samples(Part::Training, config.sequence_length);
-        let sampler = Sampler::new(&config.sampling, &samples, config.seed)?;
+        let sampler = within("sampling", Sampler::new(&config.sampling, &samples, config.seed))?;
         let mut feed = Self { dataset, config, samples, sampler, smote: None };
         if config.augmentation.smote.is_on() {
             feed.smote = feed.smote()?;
@@ -60,7 +60,8 @@ impl<'a> WindowFeed<'a> {
         let mut member = vec![None; self.samples.len()];
         let mut chosen = Vec::new();
         let mut descriptors = Vec::new();
-        for (index, sample) in self.samples.iter().enumerate().filter(|(_, one)| rare[usize::from(one.class)]) {
+        for (index, sample) in self.samples.iter().enumerate().filter(|(_, one)| rare[usize::from(one.class)])
+        {
             self.dataset.copy_window(self.window_of(sample, 0), &mut window)?;
             let from = descriptors.len();
             descriptors.resize(from + 2 * width, 0.0);
@@ -121,12 +122,14 @@ impl<'a> WindowFeed<'a> {
         let before: Vec<u32> = samples.iter().map(|sample| self.rows_before(sample)).collect();
         let shifts = draw_time_shifts(&before, &augmentation.time_shift, key);
         let mut inputs = vec![0.0; indices.len() * time * width];
-        for ((sample, shift), window) in samples.iter().zip(shifts).zip(inputs.chunks_exact_mut(time * width)) {
+        for ((sample, shift), window) in samples.iter().zip(shifts).zip(inputs.chunks_exact_mut(time * width))
+        {
             self.dataset.copy_window(self.window_of(sample, shift), window)?;
         }
         let mut places = indices.to_vec();
         if let Some(smote) = &self.smote {
-            let members: Vec<Option<u32>> = indices.iter().map(|index| smote.member[*index as usize]).collect();
+            let members: Vec<Option<u32>> =
+                indices.iter().map(|index| smote.member[*index as usize]).collect();
             let mut other = vec![0.0; time * width];
             for synthetic in smote.index.draw(&members, key) {
                 let neighbour = &self.samples[smote.sample[synthetic.neighbour as usize] as usize];

@@ -70,6 +70,15 @@ pub struct StepReport {
 
 /// Who is told how training goes; it may keep time, draw and write, which this crate does not.
 pub trait Observer {
+    /// Before the first epoch, with what the epochs before the checkpoint showed that training goes on from; without one
+    /// there are none.
+    ///
+    /// # Errors
+    /// Whatever the observer cannot do; training ends with it.
+    fn begin(&mut self, _history: &[EpochReport]) -> Result<(), SupervisedError> {
+        Ok(())
+    }
+
     /// After each step.
     fn step(&mut self, report: StepReport);
 

@@ -21,7 +21,8 @@ pub(super) struct Pass {
     pub triplet: f64,
     /// `None` where no label of the batch counts.
     pub gradients: Option<Vec<f32>>,
-    /// Weight times loss of every label against its own class, `[labels]`.
+    /// Loss of every label against its own class, `[labels]`; NaN where it has no weight, or where less than half of the
+    /// sample is left in a mix: that says little of it.
     pub losses: Vec<f32>,
     /// State after the last step, for the objective that carries it.
     pub state: Option<XlstmState>,
@@ -62,12 +63,14 @@ pub(super) fn pass(
     let logits = values(outputs.logits.clone().detach())?;
     let mut gradient = vec![0.0; logits.len()];
     let mut value = LossValue::default();
-    for (index, (targets, weights)) in batch.mixed_labels().iter().enumerate() {
+    let mixed_labels = batch.mixed_labels();
+    for (index, (targets, weights)) in mixed_labels.iter().enumerate() {
         let noted = (index == 0).then_some(losses.as_mut_slice());
         let part = settings.loss.accumulate(&logits, targets, weights, normaliser, &mut gradient, noted)?;
-        value.cross_entropy += part.cross_entropy;
-        value.focal += part.focal;
-        value.confidence_penalty += part.confidence_penalty;
+        value += part;
+    }
+    if let Some((_, weights)) = mixed_labels.first() {
+        note_losses(batch.mix.as_ref(), weights, &mut losses);
     }
     // The gradient of a sum of products with constants is the constants: so the losses' own gradients enter.
     let constants = Tensor::<2>::from_data(TensorData::new(gradient, [labels, CLASSES]), settings.device);
@@ -80,6 +83,15 @@ pub(super) fn pass(
     }
     let gradients = classifier.gradients(&objective.backward())?;
     Ok(Pass { value, triplet, gradients: Some(gradients), losses, state: outputs.state })
+}
+
+/// Divides each label's loss by its weight; NaN for those that are not to be noted.
+fn note_losses(mix: Option<&Mix>, weights: &[f32], losses: &mut [f32]) {
+    let steps = mix.map_or(1, |mix| losses.len() / mix.share.len().max(1));
+    for (index, (loss, weight)) in losses.iter_mut().zip(weights).enumerate() {
+        let own = mix.map_or(1.0, |mix| mix.share[index / steps]);
+        *loss = if *weight > 0.0 && own >= 0.5 { *loss / weight } else { f32::NAN };
+    }
 }
 
 fn forward(
@@ -135,9 +147,39 @@ fn triplets(
     let [rows, width] = embeddings.dims();
     let host = values(embeddings.clone().detach())?;
     let mut gradient = vec![0.0; host.len()];
-    let triplets = TripletBatch { embeddings: &host, width, targets: &batch.targets, weights: &batch.weights };
+    let triplets =
+        TripletBatch { embeddings: &host, width, targets: &batch.targets, weights: &batch.weights };
     let config = settings.config;
     let found = triplet_loss(&config.loss.triplet, &triplets, config.seed, settings.step, &mut gradient)?;
     let gradient = Tensor::from_data(TensorData::new(gradient, [rows, width]), settings.device);
     Ok((found.value, gradient))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::augmentation::mix_rows;
+
+    #[test]
+    fn tensors_mix_as_rows_do() {
+        let device = Device::flex();
+        let mix = Mix { partner: vec![2, 1, 0], share: vec![0.25, 0.5, 1.0] };
+        let rows: Vec<f32> = (0..24).map(|value| (value as f32).sin()).collect();
+        let tensor = Tensor::<3>::from_data(TensorData::new(rows.clone(), [3, 4, 2]), &device);
+        let mut expected = rows;
+        mix_rows(&mut expected, 8, &mix).unwrap();
+        let found = values(mixed(tensor, Some(&mix), &device)).unwrap();
+        assert!(found.iter().zip(&expected).all(|(found, expected)| (found - expected).abs() < 1e-6));
+    }
+
+    #[test]
+    fn losses_are_noted_of_samples_that_are_there_for_the_most_part() {
+        let mix = Mix { partner: vec![1, 0], share: vec![0.5, 0.25] };
+        let mut losses = [3.0, 0.0, 4.0, 5.0];
+        note_losses(Some(&mix), &[1.5, 0.0, 1.0, 1.0], &mut losses);
+        assert!(losses[0] == 2.0 && losses[1..].iter().all(|loss| loss.is_nan()), "{losses:?}");
+        let mut losses = [3.0, 0.0, 4.0];
+        note_losses(None, &[1.5, 0.0, 8.0], &mut losses);
+        assert!((losses[0], losses[2]) == (2.0, 0.5) && losses[1].is_nan(), "{losses:?}");
+    }
 }

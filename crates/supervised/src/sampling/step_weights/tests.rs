@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::sampling::HardNegativeConfig;
+use crate::sampling::{HardNegativeConfig, NO_CLASS};
 
 fn config(class_balanced: bool, symbol_stratified: bool, uniqueness_weights: bool) -> SamplingConfig {
     SamplingConfig { class_balanced, symbol_stratified, uniqueness_weights, ..SamplingConfig::default() }
