@@ -5,12 +5,15 @@
 
 mod build;
 mod data;
+mod evaluation;
 mod features;
 mod identifier;
 mod labels;
+mod model;
 mod program;
 mod record;
 mod report;
+mod settings;
 mod summary;
 mod thresholds;
 
@@ -31,11 +34,14 @@ use report::Report;
 /// In the order in which they run. `record` comes last: it writes down what the others found.
 const STAGES: &[Stage] = &[
     build::STAGE,
+    settings::STAGE,
     data::STAGE,
     summary::STAGE,
     features::STAGE,
     thresholds::STAGE,
     labels::STAGE,
+    model::STAGE,
+    evaluation::STAGE,
     record::STAGE,
 ];
 
@@ -52,7 +58,7 @@ pub(crate) struct Arguments {
     #[arg(long, num_args = 1.., value_name = "PATH")]
     data: Vec<PathBuf>,
 
-    /// How much work to do; today it decides the size of the synthetic market only
+    /// How much work to do: the size of the synthetic market, and whether it is trained on only shortly (demo)
     #[arg(long, value_enum, default_value_t)]
     profile: Profile,
 
@@ -86,7 +92,17 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SHARES")]
     target: Option<String>,
 
-    /// Set one configuration value of the programs (import.…, features.…, audit.…, split.…); repeatable
+    /// How many models are trained, with seeds that count up from --seed
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    seeds: u32,
+
+    /// How often all training labels are seen [default: 4 on the synthetic market of the demo, else that of
+    /// config/train-supervised.toml, or 20]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: Option<u32>,
+
+    /// Set one configuration value of the programs (import.…, features.…, split.…, supervised.…, …); it reaches
+    /// every program that has the section; repeatable
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
@@ -94,12 +110,12 @@ pub(crate) struct Arguments {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 enum Profile {
-    /// 4 symbols of 50,000 candles
+    /// 4 symbols of 50,000 candles with a planted signal, so that there is something to find; few epochs
     #[default]
     Demo,
-    /// 12 symbols of 200,000 candles
+    /// 12 symbols of 200,000 candles, in which there is next to nothing to find, as in a real market
     Standard,
-    /// 24 symbols of 500,000 candles
+    /// 24 symbols of 500,000 candles of the same kind
     Full,
 }
 
@@ -109,6 +125,14 @@ impl Profile {
             Self::Demo => "demo",
             Self::Standard => "standard",
             Self::Full => "full",
+        }
+    }
+
+    /// The law of the synthetic market, as `data-loader generate --model` takes it.
+    const fn market(self) -> &'static str {
+        match self {
+            Self::Demo => "planted",
+            Self::Standard | Self::Full => "regime",
         }
     }
 
@@ -143,6 +167,7 @@ struct Run {
     /// What the features stage reports.
     features: Option<serde_json::Value>,
     labels: thresholds::Labels,
+    model: model::Model,
     /// Where the record of this run goes, relative to the root of the clone; made when first needed.
     directory: Option<PathBuf>,
     /// What has run so far, for the record.
@@ -173,6 +198,7 @@ pub(crate) fn train(workspace: &Workspace, arguments: Arguments) -> Result<Verdi
         data: None,
         features: None,
         labels: thresholds::Labels::default(),
+        model: model::Model::default(),
         directory: None,
         stages: Vec::new(),
     };
@@ -194,9 +220,16 @@ fn store(workspace: &Workspace, arguments: &Arguments) -> PathBuf {
         Some(store) => workspace.user_path(store),
         None if arguments.data.is_empty() => {
             let Arguments { profile, seed, .. } = arguments;
-            PathBuf::from(format!("datasets/synthetic/regime-{}-seed-{seed}", profile.name()))
+            PathBuf::from(format!("datasets/synthetic/{}-{}-seed-{seed}", profile.market(), profile.name()))
         }
         None => PathBuf::from("datasets/store"),
+    }
+}
+
+impl Arguments {
+    /// Whether the candles are those of the synthetic demo, with its planted signal.
+    fn is_demo(&self) -> bool {
+        self.data.is_empty() && self.profile == Profile::Demo
     }
 }
 
@@ -230,6 +263,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
         ],
     ),
     ("label-candles", &["split"]),
+    ("train-supervised", &["features", "split", "validation_days", "device", "supervised"]),
 ];
 
 impl Arguments {
@@ -245,6 +279,11 @@ impl Arguments {
         let known: Vec<&str> = SECTIONS.iter().flat_map(|(_, sections)| sections.iter().copied()).collect();
         for assignment in &self.set {
             let section = section_of(assignment);
+            // It would have no effect: the labeler that `optimize-labels` finds is handed over.
+            anyhow::ensure!(
+                section != "labels",
+                "--set labels.…: in the main job labels come from optimize-labels; give --labeler, --horizon or --target"
+            );
             anyhow::ensure!(
                 known.contains(&section),
                 "--set {section}…: no program of the main job has such a section; there are {}",
@@ -318,7 +357,7 @@ mod tests {
 
     #[test]
     fn synthetic_markets_do_not_share_a_store() {
-        assert_eq!(store_of(""), Path::new("datasets/synthetic/regime-demo-seed-1"));
+        assert_eq!(store_of(""), Path::new("datasets/synthetic/planted-demo-seed-1"));
         assert_ne!(store_of(""), store_of("--seed 2"));
         assert_ne!(store_of(""), store_of("--profile full"));
         assert_eq!(store_of("--data a.csv"), Path::new("datasets/store"));
@@ -335,6 +374,30 @@ mod tests {
         assert_eq!(of("data-loader"), ["import.policy=drop"]);
         let unknown = super::tests::arguments("--set feature.trend=1").unwrap().check_settings().unwrap_err();
         assert!(unknown.to_string().contains("features"), "{unknown}");
+    }
+
+    #[test]
+    fn a_shared_section_reaches_every_program_that_has_it() {
+        let line = "--set split.share=0.3 --set features.scale=atr --set supervised.epochs=3 --set device=gpu \
+                    --set validation_days=9";
+        let arguments = arguments(line).unwrap();
+        assert!(arguments.check_settings().is_ok());
+        let reached = |assignment: &str| -> Vec<&str> {
+            let has = |program: &&str| arguments.settings_of(program).any(|one| one == assignment);
+            SECTIONS.iter().map(|(program, _)| *program).filter(has).collect()
+        };
+        assert_eq!(reached("split.share=0.3"), ["optimize-labels", "label-candles", "train-supervised"]);
+        assert_eq!(reached("features.scale=atr"), ["feature-builder", "train-supervised"]);
+        for own in ["supervised.epochs=3", "device=gpu", "validation_days=9"] {
+            assert_eq!(reached(own), ["train-supervised"]);
+        }
+    }
+
+    #[test]
+    fn what_would_have_no_effect_is_refused() {
+        let refused = arguments("--set labels.horizon=24").unwrap().check_settings().unwrap_err();
+        assert!(refused.to_string().contains("--horizon"), "{refused}");
+        assert!(arguments("--seeds 0").is_err() && arguments("--epochs 0").is_err());
     }
 
     #[test]

@@ -13,7 +13,8 @@ use crate::workspace::shown;
 
 pub(super) const STAGE: Stage = Stage { name: "build", run };
 
-const PROGRAMS: &[&str] = &["data-loader", "feature-builder", "optimize-labels", "label-candles"];
+const PROGRAMS: &[&str] =
+    &["data-loader", "feature-builder", "optimize-labels", "label-candles", "train-supervised"];
 
 fn run(run: &mut Run) -> Result<Verdict> {
     let mut cargo = run.workspace.cargo();

@@ -34,7 +34,7 @@ fn words(workspace: &Workspace, arguments: &Arguments, store: &std::path::Path) 
     if arguments.data.is_empty() {
         let (symbols, candles) =
             (arguments.profile.symbols().to_string(), arguments.profile.candles().to_string());
-        say(&["generate", "--model", "regime", "--timeframe", "5m"]);
+        say(&["generate", "--model", arguments.profile.market(), "--timeframe", "5m"]);
         say(&["--symbols", &symbols, "--candles", &candles]);
         say(&["--seed", &arguments.seed.to_string()]);
     } else {
@@ -105,9 +105,17 @@ mod tests {
     fn without_files_a_market_is_generated() {
         assert_eq!(
             line("/clone", "--seed 7 --set generate.b=1"),
-            "generate --model regime --timeframe 5m --symbols 4 --candles 50000 --seed 7 \
+            "generate --model planted --timeframe 5m --symbols 4 --candles 50000 --seed 7 \
              --set generate.b=1 --output-format json --store datasets/x"
         );
+    }
+
+    #[test]
+    fn larger_markets_are_like_real_ones() {
+        for profile in ["standard", "full"] {
+            let line = line("/clone", &format!("--profile {profile}"));
+            assert!(line.starts_with("generate --model regime "), "{line}");
+        }
     }
 
     #[test]

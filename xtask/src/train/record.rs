@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::identifier::{identifier, iso};
 use super::report::Status;
-use super::{Run, Stage, labels, print};
+use super::{Run, Stage, evaluation, labels, model, print};
 use crate::verdict::Verdict;
 
 pub(super) const STAGE: Stage = Stage { name: "record", run };
@@ -20,6 +20,9 @@ fn run(run: &mut Run) -> Result<Verdict> {
     write(&directory.join("data-quality.json"), &run.data()?.document)?;
     if let Some(features) = &run.features {
         write(&directory.join("features.json"), features)?;
+    }
+    if !run.model.evaluation.is_null() {
+        write(&directory.join("evaluation.json"), &run.model.evaluation)?;
     }
     let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
     write(&directory.join("summary.json"), &summary(run, &name)?)?;
@@ -87,6 +90,8 @@ fn summary(run: &Run, id: &str) -> Result<serde_json::Value> {
         "verdict": run.verdict(),
         "profile": arguments.profile,
         "seed": arguments.seed,
+        "seeds": arguments.seeds,
+        "epochs": arguments.epochs,
         "data": arguments.data,
         "policy": arguments.policy,
         "accept": arguments.accept,
@@ -106,6 +111,8 @@ fn summary(run: &Run, id: &str) -> Result<serde_json::Value> {
         },
         "not_stored": not_stored,
         "labels": labels::record(run),
+        "model": model::record(run),
+        "evaluation": evaluation::record(run),
     }))
 }
 
@@ -122,6 +129,8 @@ fn write(path: &Path, document: &serde_json::Value) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::model::Model;
+    use crate::train::model::tests::training;
     use crate::train::report::tests::DOCUMENT;
     use crate::train::thresholds::Labels;
     use crate::train::{Arguments, Data, Finished};
@@ -154,6 +163,12 @@ mod tests {
                 labels: json!({"series": [{"series": "a", "classes": {"shares": [0.2, 0.5, 0.3]}}]}),
                 ..Labels::default()
             },
+            model: Model {
+                training: training(),
+                evaluation: json!({"collapsed": ["hold"], "assessment": {
+                    "skill": "better", "series": {"a": training()["seeds"][0]["test"]["decided"]},
+                }}),
+            },
             directory: None,
             stages: vec![Finished { name: "data", seconds: 1.0, verdict: Verdict::Finding }],
         }
@@ -184,6 +199,13 @@ mod tests {
             assert_eq!(summary["not_stored"][0]["path"], "data/walk.csv");
             assert_eq!(summary["labels"]["pooled"], json!([0.3, 0.4, 0.3]));
             assert_eq!(summary["labels"]["series"][0]["shares"], json!([0.2, 0.5, 0.3]));
+            let seed = &summary["model"]["seeds"][0];
+            assert_eq!((&seed["seed"], &seed["seconds_per_epoch"]), (&json!(3), &json!(4.007)));
+            assert_eq!(seed["test"]["macro_f1"], 0.34456);
+            assert_eq!(seed["test"]["log_loss_of_shares"], 1.09856);
+            assert_eq!(summary["evaluation"]["all"]["skill"], "better");
+            assert_eq!(summary["evaluation"]["series"]["a"]["mcc"], 0.03998);
+            assert_eq!(read("evaluation.json")["collapsed"], json!(["hold"]));
             assert!(!summary.to_string().contains("hunter2"));
         }
     }

@@ -77,7 +77,7 @@ fn run(run: &mut Run) -> Result<Verdict> {
 }
 
 impl LabelerName {
-    const fn word(self) -> &'static str {
+    pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Horizon => "horizon",
             Self::TripleBarrier => "triple-barrier",

@@ -1,0 +1,156 @@
+//! Judges the model on the time that was held out, through `train-supervised evaluate`, and says in words whether it
+//! knows anything.
+
+use std::ffi::OsString;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::model::{ASSESSMENT, ASSESSMENT_NUMBERS, PROGRAM, assessment_row, figures, metric_figures};
+use super::{Run, Stage, print};
+use crate::say;
+use crate::table::table;
+use crate::verdict::Verdict;
+
+pub(super) const STAGE: Stage = Stage { name: "evaluate", run };
+
+fn run(run: &mut Run) -> Result<Verdict> {
+    let training = &run.model.training;
+    let (Some(bundle), Some((from, to))) = (training["bundle"].as_str(), test_time(training)) else {
+        say("no model, nothing to judge");
+        return Ok(Verdict::Fine);
+    };
+    let words = ["evaluate", "--bundle", bundle, "--from", &from, "--to", &to].map(OsString::from);
+    let (document, verdict) = run.call(PROGRAM, &words, &run.labels.series)?;
+    run.model.evaluation = document;
+    if run.model.evaluation.is_null() {
+        say(&format!("{PROGRAM} could not judge the model; its own message stands above"));
+        return Ok(verdict);
+    }
+    print(&text(&run.model.evaluation, &from, &to))?;
+    if run.arguments.is_demo() {
+        print(
+            "the signal was planted: finding it shows that the way works, and nothing about real markets\n",
+        )?;
+    }
+    Ok(verdict)
+}
+
+/// The time that neither training nor validation saw, of all series.
+fn test_time(training: &Value) -> Option<(String, String)> {
+    let intervals = training["intervals"]["test"].as_array()?;
+    let time = |interval: Option<&Value>, end: &str| interval?[end].as_str().map(str::to_owned);
+    Some((time(intervals.first(), "from")?, time(intervals.last(), "to")?))
+}
+
+/// The figures of every series, and what they mean.
+fn text(document: &Value, from: &str, to: &str) -> String {
+    let assessment = &document["assessment"];
+    let mut rows = Vec::new();
+    for (name, metrics) in assessment["series"].as_object().into_iter().flatten() {
+        rows.push(assessment_row(name.clone(), metrics));
+    }
+    rows.push(assessment_row("all together".to_owned(), &assessment["decided"]));
+    let mut text = table(ASSESSMENT, ASSESSMENT_NUMBERS, &rows);
+    text += &format!("judged on {from} to {to}, which training and validation never saw\n");
+    text += &format!("skill: {}\n", skill(assessment));
+    let collapsed: Vec<&str> =
+        document["collapsed"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if !collapsed.is_empty() {
+        text += &format!(
+            "finding: predicted at less than half or more than twice the true share: {}\n",
+            collapsed.join(", ")
+        );
+    }
+    text
+}
+
+/// What the interval of the advantage says, in a sentence.
+fn skill(assessment: &Value) -> String {
+    let said = match assessment["skill"].as_str() {
+        Some("better") => {
+            "the model knows more than the class shares; costs are not in it, so this is no profit yet"
+        }
+        Some("unclear") => "whether the model knows more than the class shares cannot be told",
+        Some("worse") => "the model knows less than the class shares: do not trade it",
+        _ => return "not judged".to_owned(),
+    };
+    let advantage = &assessment["advantage"];
+    let number = |field: &str| advantage[field].as_f64();
+    match (number("mean"), number("lower"), number("upper")) {
+        (Some(mean), Some(lower), Some(upper)) => format!(
+            "{said}\n  log-loss lower by {mean:+.5} nats a row, 95 % interval {lower:+.5} to {upper:+.5}"
+        ),
+        _ => format!("{said}\n  too few rows for an interval"),
+    }
+}
+
+/// What the record says of the judgement; the whole lies beside it.
+pub(super) fn record(run: &Run) -> Value {
+    let evaluation = &run.model.evaluation;
+    if evaluation.is_null() {
+        return Value::Null;
+    }
+    let by_series = evaluation["assessment"]["series"].as_object().into_iter().flatten();
+    let series: serde_json::Map<String, Value> =
+        by_series.map(|(name, metrics)| (name.clone(), metric_figures(metrics))).collect();
+    json!({
+        "bundle": evaluation["bundle"], "feature_hash": evaluation["feature_hash"],
+        "collapsed": evaluation["collapsed"], "all": figures(&evaluation["assessment"]), "series": series,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::model::tests::training;
+
+    fn document(skill: &str) -> Value {
+        let test = &training()["seeds"][0]["test"];
+        json!({
+            "collapsed": ["hold"],
+            "assessment": {
+                "decided": test["decided"], "advantage": test["advantage"], "skill": skill,
+                "series": { "bybit-linear BTC/USDT:USDT 5m": test["decided"] },
+            },
+        })
+    }
+
+    #[test]
+    fn every_series_is_shown_and_the_skill_said_in_words() {
+        let expected = "\
+rows of                          rows  macro-F1      MCC  log-loss  of shares   predicted S/H/B        true S/H/B
+bybit-linear BTC/USDT:USDT 5m  39,952    0.3446  +0.0400    1.0933     1.0986  45.5/14.1/40.4 %  33.6/34.5/31.9 %
+all together                   39,952    0.3446  +0.0400    1.0933     1.0986  45.5/14.1/40.4 %  33.6/34.5/31.9 %
+judged on A to B, which training and validation never saw
+skill: the model knows more than the class shares; costs are not in it, so this is no profit yet
+  log-loss lower by +0.00500 nats a row, 95 % interval +0.00300 to +0.00800
+finding: predicted at less than half or more than twice the true share: hold
+";
+        assert_eq!(text(&document("better"), "A", "B"), expected);
+    }
+
+    #[test]
+    fn no_skill_is_never_called_one() {
+        for (word, expected) in
+            [("unclear", "cannot be told"), ("worse", "knows less than the class shares: do not trade it")]
+        {
+            let said = skill(&document(word)["assessment"]);
+            assert!(
+                said.contains(expected) && !said.contains("the model knows more than the class shares;"),
+                "{said}"
+            );
+        }
+        assert_eq!(skill(&Value::Null), "not judged");
+        assert_eq!(skill(&json!({ "skill": "a word of a later version" })), "not judged");
+        assert!(skill(&json!({ "skill": "unclear", "advantage": null })).contains("too few rows"));
+    }
+
+    #[test]
+    fn the_test_time_is_that_of_the_training_s_document() {
+        let expected = ("2024-05-18T21:20:00Z".to_owned(), "2024-06-22T14:40:00Z".to_owned());
+        assert_eq!(test_time(&training()), Some(expected));
+        assert_eq!(test_time(&json!({ "intervals": { "test": [] } })), None);
+        assert_eq!(test_time(&Value::Null), None);
+    }
+}
