@@ -186,12 +186,13 @@ pub(crate) fn run(
     let out = arguments.train.out.clone().unwrap_or_else(|| configuration.out.clone());
     let directory = model_directory(&out, &format!("{}-ablation", arguments.train.name))?;
     let shown = directory.display();
+    let first = variants[0].0.replace(' ', "-");
     ensure!(
         arguments.train.overwrite || !directory.exists(),
         "{shown}: it exists; give another --name, or --overwrite"
     );
     ensure!(
-        !directory.exists() || directory.join(RESULTS).exists(),
+        !directory.exists() || directory.join(RESULTS).exists() || directory.join(&first).exists(),
         "{shown}: it holds no ablation of this program, so it is not replaced; give another --name or --out"
     );
     let job = Job::prepare(&arguments.train, &configuration, common)?;
