@@ -89,7 +89,7 @@ impl Made {
         for series in &self.series {
             let labels = self.labels(series);
             let split = plan.apply(&labels);
-            let logits = predictor.logits(&self.frame(series)).unwrap();
+            let logits = predictor.logits(&self.frame(series), |_| true).unwrap();
             rows.extend(&logits, &labels, |row| split.test().binary_search(&row).is_ok()).unwrap();
         }
         rows

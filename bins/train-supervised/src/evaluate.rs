@@ -1,14 +1,16 @@
 //! `train-supervised evaluate`
 
-use std::cell::Cell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use command_line::{CommonArguments, Outcome, Table, print_json, print_text};
-use market_data::Timestamp;
+use labels::LabelSeries;
+use market_data::store::{TableColumn, write_columns};
+use market_data::{SeriesKey, Timestamp};
+use rayon::prelude::*;
 use serde::Serialize;
 use supervised::calibration::Calibration;
-use supervised::{Assessment, Predictor, ScoredRows, assess};
+use supervised::{Assessment, FrameLogits, Predictor, ScoredRows, assess};
 
 use crate::Input;
 use crate::configuration::Configuration;
@@ -39,6 +41,11 @@ pub(crate) struct Arguments {
     /// candles
     #[arg(long)]
     optimum: bool,
+
+    /// Directory for the predictions that were judged: a Parquet file per series with probabilities, the class predicted
+    /// and the true one; files of the same names are replaced
+    #[arg(long, value_name = "DIR")]
+    predictions: Option<PathBuf>,
 
     /// Judge candles of the training and validation time too; what they show is no skill
     #[arg(long)]
@@ -78,30 +85,23 @@ pub(crate) fn run(
     input.timeframe.get_or_insert(bundle.origin.timeframe);
     let candles = Candles::read(&input, &configuration.import, &bundle.spec, common)
         .with_context(|| format!("the bundle takes candles of {}", bundle.origin.timeframe))?;
+    if let Some(directory) = &arguments.predictions {
+        std::fs::create_dir_all(directory)
+            .with_context(|| format!("{}: cannot create the directory", directory.display()))?;
+    }
+    let bar = common.progress().bar(candles.keys.len() as u64, "predictions");
+    let judge = |key: &SeriesKey| {
+        let judged = Judged::of(key, &candles, &predictor, arguments);
+        bar.advance(1);
+        judged
+    };
     let (mut rows, mut best) = (ScoredRows::default(), ScoredRows::default());
     let mut seen_rows = 0;
-    let bar = common.progress().bar(candles.keys.len() as u64, "predictions");
-    for key in &candles.keys {
-        let labels = candles.labels(key, &bundle.labeler)?;
-        let logits = predictor.logits(&candles.frame(key, &bundle.spec)?)?;
-        let seen_here = Cell::new(0);
-        let wanted = |index| {
-            let Some(window) = labels.window(index) else { return false };
-            let asked_for = arguments.from.is_none_or(|from| window.start >= from)
-                && arguments.to.is_none_or(|to| window.start < to);
-            if asked_for && bundle.origin.saw(&window) {
-                seen_here.set(seen_here.get() + 1);
-                return arguments.seen;
-            }
-            asked_for
-        };
-        if arguments.optimum {
-            best.extend(&candles.optimum(key, &logits)?, &labels, wanted)?;
-        }
-        seen_here.set(0);
-        rows.extend(&logits, &labels, wanted)?;
-        seen_rows += seen_here.get();
-        bar.advance(1);
+    for judged in candles.keys.par_iter().map(judge).collect::<Vec<_>>() {
+        let judged = judged?;
+        rows.append(judged.rows);
+        best.append(judged.best);
+        seen_rows += judged.seen_rows;
     }
     bar.finish();
     if seen_rows > 0 && !arguments.seen {
@@ -143,6 +143,79 @@ pub(crate) fn run(
         print(&report)?;
     }
     Ok(Outcome::finding_if(!report.refused.is_empty() || !report.collapsed.is_empty()))
+}
+
+/// The rows of one series.
+#[derive(Default)]
+struct Judged {
+    rows: ScoredRows,
+    best: ScoredRows,
+    seen_rows: usize,
+}
+
+impl Judged {
+    fn of(
+        key: &SeriesKey,
+        candles: &Candles,
+        predictor: &Predictor,
+        arguments: &Arguments,
+    ) -> anyhow::Result<Self> {
+        let bundle = predictor.bundle();
+        let labels = candles.labels(key, &bundle.labeler)?;
+        let asked_for = |row: usize| {
+            let Some(window) = labels.window(row) else { return false };
+            arguments.from.is_none_or(|from| window.start >= from)
+                && arguments.to.is_none_or(|to| window.start < to)
+        };
+        let seen = |row: usize| labels.window(row).is_some_and(|window| bundle.origin.saw(&window));
+        let wanted = |row: usize| asked_for(row) && (arguments.seen || !seen(row));
+        let frame = candles.frame(key, &bundle.spec)?;
+        let logits = predictor.logits(&frame, wanted)?;
+        let mut judged = Self::default();
+        judged.rows.extend(&logits, &labels, wanted)?;
+        judged.seen_rows =
+            (0..frame.len()).filter(|row| frame.is_valid(*row) && asked_for(*row) && seen(*row)).count();
+        if arguments.optimum {
+            judged.best.extend(&candles.optimum(key, &logits)?, &labels, wanted)?;
+        }
+        if let Some(directory) = &arguments.predictions {
+            write_predictions(directory, &logits, &labels, &bundle.calibration)?;
+        }
+        Ok(judged)
+    }
+}
+
+/// Writes a row for each prediction: times in milliseconds, probabilities, classes 0 sell, 1 hold, 2 buy.
+fn write_predictions(
+    directory: &Path,
+    found: &FrameLogits,
+    labels: &LabelSeries,
+    calibration: &Calibration,
+) -> anyhow::Result<()> {
+    let mut times = Vec::with_capacity(found.rows.len());
+    let (mut predicted, mut classes) = (Vec::new(), Vec::new());
+    let mut probabilities = [Vec::new(), Vec::new(), Vec::new()];
+    for (row, logits) in found.rows.iter().zip(&found.logits) {
+        let (Some(time), Some(label)) = (labels.open_time(*row), labels.label(*row)) else { continue };
+        let (of_row, class) = calibration.apply_row(*logits);
+        times.push(time.as_millis());
+        predicted.push(i64::from(class));
+        classes.push(label.index() as i64);
+        for (column, value) in probabilities.iter_mut().zip(of_row) {
+            column.push(f64::from(value));
+        }
+    }
+    let [sell, hold, buy] = probabilities;
+    let path = directory.join(format!("{}.parquet", found.key.file_stem()));
+    let columns = [
+        ("open_time", TableColumn::Integers(times)),
+        ("sell", TableColumn::Numbers(sell)),
+        ("hold", TableColumn::Numbers(hold)),
+        ("buy", TableColumn::Numbers(buy)),
+        ("predicted", TableColumn::Integers(predicted)),
+        ("label", TableColumn::Integers(classes)),
+    ];
+    Ok(write_columns(&path, &columns)?)
 }
 
 /// The classes whose predicted share has left the bounds.

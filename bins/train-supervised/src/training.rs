@@ -7,8 +7,9 @@ use anyhow::{Context, ensure};
 use command_line::{CommonArguments, Outcome};
 use features::FeatureSpec;
 use labels::Labeler;
+use rayon::prelude::*;
 use serde::Serialize;
-use supervised::dataset::{Dataset, Excluded, FeatureFit, Part, prepare};
+use supervised::dataset::{Dataset, DatasetSeries, Excluded, FeatureFit, Part, prepare};
 use supervised::{
     Assessment, Checkpoints, Interval, ModelBundle, Origin, Predictor, ScoredRows, SupervisedConfig, Trained, assess,
     calibrate, train,
@@ -147,13 +148,23 @@ impl Job {
     /// The logits of the validation and the test rows.
     fn score(&self, predictor: &Predictor) -> anyhow::Result<(ScoredRows, ScoredRows)> {
         let (mut validation, mut test) = (ScoredRows::default(), ScoredRows::default());
-        for series in self.dataset.series() {
-            // Series by series: the raw features of all of them are not needed at once.
+        // As many series at once as there are threads: the raw features of all of them are not needed together.
+        let of = |series: &DatasetSeries| {
             let labels = self.candles.labels(series.key(), &self.labeler)?;
-            let logits = predictor.logits(&self.candles.frame(series.key(), &self.spec)?)?;
             let (inner, outer) = (self.periods.inner.apply(&labels), self.periods.outer.apply(&labels));
-            validation.extend(&logits, &labels, |row| inner.test().binary_search(&row).is_ok())?;
-            test.extend(&logits, &labels, |row| outer.test().binary_search(&row).is_ok())?;
+            let of_validation = |row: usize| inner.test().binary_search(&row).is_ok();
+            let of_test = |row: usize| outer.test().binary_search(&row).is_ok();
+            let frame = self.candles.frame(series.key(), &self.spec)?;
+            let logits = predictor.logits(&frame, |row| of_validation(row) || of_test(row))?;
+            let (mut validation, mut test) = (ScoredRows::default(), ScoredRows::default());
+            validation.extend(&logits, &labels, of_validation)?;
+            test.extend(&logits, &labels, of_test)?;
+            anyhow::Ok((validation, test))
+        };
+        for scored in self.dataset.series().par_iter().map(of).collect::<Vec<_>>() {
+            let scored = scored?;
+            validation.append(scored.0);
+            test.append(scored.1);
         }
         Ok((validation, test))
     }

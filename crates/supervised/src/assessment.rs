@@ -58,6 +58,16 @@ impl ScoredRows {
         Ok(())
     }
 
+    /// Adds all rows of others.
+    pub fn append(&mut self, others: Self) {
+        let before = self.names.len() as u32;
+        self.names.extend(others.names);
+        self.series.extend(others.series.iter().map(|series| series + before));
+        self.open_time.extend(others.open_time);
+        self.targets.extend(others.targets);
+        self.logits.extend(others.logits);
+    }
+
     /// How many rows there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -34,11 +34,8 @@ impl LivePredictor {
     pub fn push(&mut self, candle: &Candle) -> Result<Option<Prediction>, SupervisedError> {
         match self.pipeline.push(candle)? {
             Some(row) => self.rows.push(row.open_time, row.values),
-            None => {
-                // What was before is not continued by a masked row.
-                self.rows.reset();
-                Ok(None)
-            }
+            // The next row does not follow the one before this candle, and so begins anew.
+            None => Ok(None),
         }
     }
 }

@@ -107,7 +107,7 @@ impl Predictor {
     /// # Errors
     /// [`SupervisedError::Data`] for a frame of another specification or timeframe.
     pub fn predict(&self, frame: &FeatureFrame) -> Result<Predictions, SupervisedError> {
-        let FrameLogits { rows, logits, .. } = self.logits(frame)?;
+        let FrameLogits { rows, logits, .. } = self.logits(frame, |_| true)?;
         let of = |(row, logits): (&usize, &[f32; CLASSES])| {
             Prediction::of(frame.open_times()[*row], *logits, &self.bundle.calibration)
         };
@@ -115,11 +115,16 @@ impl Predictor {
         Ok(Predictions { rows, predictions })
     }
 
-    /// The logits of a whole frame, before calibration: what calibration is fitted on.
+    /// The logits of those rows of a frame that `wanted` takes, before calibration: what calibration is fitted on. Every
+    /// row is run through all the same.
     ///
     /// # Errors
     /// As [`Self::predict`].
-    pub fn logits(&self, frame: &FeatureFrame) -> Result<FrameLogits, SupervisedError> {
+    pub fn logits(
+        &self,
+        frame: &FeatureFrame,
+        wanted: impl Fn(usize) -> bool,
+    ) -> Result<FrameLogits, SupervisedError> {
         if frame.hash() != self.bundle.feature_hash() {
             return Err(SupervisedError::data(
                 format!("the frame of {}", frame.key()),
@@ -138,20 +143,12 @@ impl Predictor {
             if !frame.copy_row(index, &mut row)? {
                 continue;
             }
-            if let Some(logits) = predictor.logits(frame.open_times()[index], &row)? {
+            if let Some(logits) = predictor.logits(frame.open_times()[index], &row, wanted(index))? {
                 found.rows.push(index);
                 found.logits.push(logits);
             }
         }
         Ok(found)
-    }
-
-    /// The logits of many frames, on all threads; each is what [`Self::logits`] gives.
-    ///
-    /// # Errors
-    /// As [`Self::predict`], for the first frame at fault.
-    pub fn logits_all(&self, frames: &[FeatureFrame]) -> Result<Vec<FrameLogits>, SupervisedError> {
-        frames.par_iter().map(|frame| self.logits(frame)).collect()
     }
 }
 

@@ -58,12 +58,12 @@ impl RowPredictor {
         open_time: Timestamp,
         features: &[f64],
     ) -> Result<Option<Prediction>, SupervisedError> {
-        let logits = self.logits(open_time, features)?;
+        let logits = self.logits(open_time, features, true)?;
         Ok(logits.map(|logits| Prediction::of(open_time, logits, &self.bundle.calibration)))
     }
 
-    /// As [`Self::push`], before calibration. Under several transforms it is the mean of their logits, so the geometric
-    /// mean of their probabilities.
+    /// As [`Self::push`], before calibration; nothing where no output is `wanted`, which saves a window's work. Under several
+    /// transforms it is the mean of their logits, so the geometric mean of their probabilities.
     ///
     /// # Errors
     /// As [`Self::push`].
@@ -71,6 +71,7 @@ impl RowPredictor {
         &mut self,
         open_time: Timestamp,
         features: &[f64],
+        wanted: bool,
     ) -> Result<Option<[f32; CLASSES]>, SupervisedError> {
         self.bundle.fit.scaler.scale_row(features, &mut self.scaled)?;
         if let Some(last) = self.last {
@@ -87,23 +88,22 @@ impl RowPredictor {
         self.last = Some(open_time);
         let inputs = self.transformed(open_time);
         let config = &self.bundle.origin.config;
-        Ok(Some(match config.objective {
+        match config.objective {
             Objective::EveryStep => {
+                // The state has to see every row.
                 self.network.step(&inputs, &mut self.state, &mut self.outputs)?;
                 let outputs = self.outputs.chunks_exact(self.network.width());
-                mean(outputs.map(|outputs| self.network.logits(outputs)))
+                Ok(wanted.then(|| mean(outputs.map(|outputs| self.network.logits(outputs)))))
             }
             Objective::LastStep => {
                 if self.window.len() == config.sequence_length {
                     self.window.pop_front();
                 }
                 self.window.push_back(inputs);
-                if self.window.len() < config.sequence_length {
-                    return Ok(None);
-                }
-                self.window_logits()?
+                let full = self.window.len() == config.sequence_length;
+                if full && wanted { self.window_logits().map(Some) } else { Ok(None) }
             }
-        }))
+        }
     }
 
     /// The selected columns of the scaled row under each transform.
