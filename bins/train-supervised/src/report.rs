@@ -6,6 +6,7 @@ use anyhow::Context;
 use command_line::{CommonArguments, Table, print_json, print_text};
 use market_data::store::write_file;
 use serde::Serialize;
+use supervised::metrics::BootstrapInterval;
 use supervised::{Assessment, Skill};
 
 use crate::training::TrainReport;
@@ -70,16 +71,34 @@ pub(crate) fn row(name: &str, assessment: &Assessment) -> [String; 12] {
 
 /// What the assessment says in a sentence.
 pub(crate) fn verdict(assessment: &Assessment) -> String {
-    let interval = assessment.advantage.map_or_else(
-        || "too few rows for an interval".to_owned(),
-        |interval| {
-            format!("{:+.5} nats a row, 95 % interval {:+.5} to {:+.5}", interval.mean, interval.lower, interval.upper)
-        },
-    );
     let said = match assessment.skill {
         Skill::Better => "knows more than the class shares",
         Skill::Unclear => "cannot be told from the class shares",
         Skill::Worse => "knows less than the class shares: do not trade it",
     };
-    format!("{said} ({interval})")
+    let auc = |value: Option<f64>| value.map_or("unknown".to_owned(), |value| format!("{value:.4}"));
+    let direction = match Skill::of(assessment.direction_advantage) {
+        Skill::Better => "it knows something of the direction",
+        Skill::Unclear => "its direction cannot be told from a coin",
+        Skill::Worse => "its direction is worse than a coin",
+    };
+    format!(
+        "{said} ({}); whether it moves: AUC {}; where to: AUC {}, {direction} ({})",
+        nats(assessment.advantage),
+        auc(assessment.move_auc),
+        auc(assessment.direction_auc),
+        nats(assessment.direction_advantage),
+    )
+}
+
+fn nats(interval: Option<BootstrapInterval>) -> String {
+    interval.map_or_else(
+        || "too few rows for an interval".to_owned(),
+        |interval| {
+            format!(
+                "{:+.5} nats a row, 95 % interval {:+.5} to {:+.5}",
+                interval.mean, interval.lower, interval.upper
+            )
+        },
+    )
 }

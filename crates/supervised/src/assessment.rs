@@ -11,7 +11,8 @@ use crate::config::CalibrationConfig;
 use crate::dataset::CLASSES;
 use crate::error::SupervisedError;
 use crate::metrics::{
-    BootstrapConfig, BootstrapInterval, Metrics, Reliability, block_bootstrap, log_loss_advantage,
+    BootstrapConfig, BootstrapInterval, Metrics, Reliability, area_under_curve, block_bootstrap,
+    log_loss_advantage,
 };
 use crate::predictor::FrameLogits;
 
@@ -133,6 +134,13 @@ pub struct Assessment {
     pub advantage: Option<BootstrapInterval>,
     /// What the interval says.
     pub skill: Skill,
+    /// Whether it moves: area under the curve of the probability of not holding, over all rows.
+    pub move_auc: Option<f64>,
+    /// Where to: area under the curve of buy against sell, over the rows that are not hold. What a trader lives on; a model
+    /// can be better than the class shares by telling when it will move and not where.
+    pub direction_auc: Option<f64>,
+    /// As `advantage`, of buy against sell alone, in nats a row that is not hold.
+    pub direction_advantage: Option<BootstrapInterval>,
     /// Probabilities beside what happened.
     pub reliability: Reliability,
     /// By series, with the classes that the decision rule chooses.
@@ -158,12 +166,11 @@ pub fn assess(
     let (probabilities, classes) = calibration.apply(&rows.logits)?;
     let (_, most_probable) =
         Calibration { decision: DecisionRule::default(), ..*calibration }.apply(&rows.logits)?;
-    let advantage = advantage(rows, &probabilities, prior, block, seed)?;
-    let skill = match advantage {
-        Some(interval) if interval.lower > 0.0 => Skill::Better,
-        Some(interval) if interval.upper < 0.0 => Skill::Worse,
-        _ => Skill::Unclear,
-    };
+    let all: Vec<usize> = (0..rows.len()).collect();
+    let advantage = interval(rows, &all, &log_loss_advantage(&probabilities, &rows.targets, prior)?, block, seed)?;
+    let direction = Direction::of(&probabilities, &rows.targets, prior);
+    let is_move: Vec<bool> = rows.targets.iter().map(|target| *target != HOLD).collect();
+    let of_move: Vec<f64> = probabilities.chunks_exact(CLASSES).map(|row| 1.0 - f64::from(row[1])).collect();
     let mut series = BTreeMap::new();
     for (index, name) in rows.names.iter().enumerate() {
         let own: Vec<usize> = (0..rows.len()).filter(|row| rows.series[*row] as usize == index).collect();
@@ -180,24 +187,76 @@ pub fn assess(
         decided: Metrics::of(&probabilities, &rows.targets, &classes, prior)?,
         most_probable: Metrics::of(&probabilities, &rows.targets, &most_probable, prior)?,
         advantage,
-        skill,
+        skill: Skill::of(advantage),
+        move_auc: area_under_curve(&of_move, &is_move),
+        direction_auc: area_under_curve(&direction.buy, &direction.rose),
+        direction_advantage: interval(rows, &direction.rows, &direction.advantage, block, seed)?,
         reliability: Reliability::of(&probabilities, &rows.targets)?,
         series,
     })
 }
 
-/// The interval of the advantage, with series of one time averaged: they move together.
-fn advantage(
+/// Position of HOLD.
+const HOLD: u8 = 1;
+
+impl Skill {
+    /// What an interval of the advantage says.
+    #[must_use]
+    pub fn of(advantage: Option<BootstrapInterval>) -> Self {
+        match advantage {
+            Some(interval) if interval.lower > 0.0 => Self::Better,
+            Some(interval) if interval.upper < 0.0 => Self::Worse,
+            _ => Self::Unclear,
+        }
+    }
+}
+
+/// The rows that are not hold, and what was said of their direction.
+struct Direction {
+    rows: Vec<usize>,
+    /// Probability of buy, given that it is not hold.
+    buy: Vec<f64>,
+    rose: Vec<bool>,
+    /// How much lower the log-loss of the direction is than that of the training shares.
+    advantage: Vec<f64>,
+}
+
+impl Direction {
+    fn of(probabilities: &[f32], targets: &[u8], prior: [f64; CLASSES]) -> Self {
+        let share = |sell: f64, buy: f64| {
+            // Both can round to nothing.
+            let sum = sell + buy;
+            if sum > 0.0 { (buy / sum).clamp(1e-9, 1.0 - 1e-9) } else { 0.5 }
+        };
+        let expected = share(prior[0], prior[2]);
+        let mut direction =
+            Self { rows: Vec::new(), buy: Vec::new(), rose: Vec::new(), advantage: Vec::new() };
+        for (index, (row, target)) in probabilities.chunks_exact(CLASSES).zip(targets).enumerate() {
+            if *target == HOLD {
+                continue;
+            }
+            let (buy, rose) = (share(f64::from(row[0]), f64::from(row[2])), *target > HOLD);
+            let gain = if rose { (buy / expected).ln() } else { ((1.0 - buy) / (1.0 - expected)).ln() };
+            direction.rows.push(index);
+            direction.buy.push(buy);
+            direction.rose.push(rose);
+            direction.advantage.push(gain);
+        }
+        direction
+    }
+}
+
+/// The interval of the mean of values of `of_rows`, with series of one time averaged: they move together.
+fn interval(
     rows: &ScoredRows,
-    probabilities: &[f32],
-    prior: [f64; CLASSES],
+    of_rows: &[usize],
+    values: &[f64],
     block: usize,
     seed: u64,
 ) -> Result<Option<BootstrapInterval>, SupervisedError> {
-    let values = log_loss_advantage(probabilities, &rows.targets, prior)?;
     let mut by_time: BTreeMap<Timestamp, (f64, u32)> = BTreeMap::new();
-    for (time, value) in rows.open_time.iter().zip(&values) {
-        let entry = by_time.entry(*time).or_default();
+    for (row, value) in of_rows.iter().zip(values) {
+        let entry = by_time.entry(rows.open_time[*row]).or_default();
         *entry = (entry.0 + value, entry.1 + 1);
     }
     let means: Vec<f64> = by_time.values().map(|(sum, count)| sum / f64::from(*count)).collect();

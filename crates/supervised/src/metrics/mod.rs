@@ -7,6 +7,7 @@
 mod bootstrap;
 mod confusion;
 mod metric_name;
+mod ranking;
 mod reliability;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use bootstrap::{BootstrapConfig, BootstrapInterval, block_bootstrap};
 pub use confusion::Confusion;
 pub use metric_name::MetricName;
+pub use ranking::area_under_curve;
 pub use reliability::{RELIABILITY_BINS, Reliability, ReliabilityBin};
 
 use crate::error::SupervisedError;

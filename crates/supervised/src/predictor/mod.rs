@@ -14,7 +14,6 @@ use burn::tensor::Device;
 use features::{FeatureFrame, FeaturePipeline};
 use labels::Label;
 use market_data::{SeriesKey, Timestamp};
-use rayon::prelude::*;
 
 pub use live::LivePredictor;
 pub use row::RowPredictor;

@@ -156,3 +156,107 @@ impl<'a> WindowFeed<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use features::{FeatureSpec, Outside};
+    use labels::splits::{LastShare, TimeRange};
+    use labels::{FixedThreshold, HorizonReturn, Threshold};
+    use market_data::synthetic::{MarketShape, PlantedMarket};
+
+    use super::*;
+    use crate::dataset::{LabelledFrame, PreparationConfig, prepare};
+
+    /// Two thirds of the labels are of one class.
+    fn dataset() -> Dataset {
+        let shape = MarketShape { candles: 600, ..MarketShape::default() };
+        let series = PlantedMarket::default().generate(&shape).unwrap().series.remove(0);
+        let groups = [
+            "trend",
+            "momentum",
+            "volatility",
+            "volume",
+            "cycle",
+            "pattern",
+            "level",
+            "time",
+            "higher_timeframe",
+        ];
+        let off: String = groups.iter().map(|group| format!("[{group}]\nenabled = false\n")).collect();
+        let spec = FeatureSpec::from_toml(&format!("{off}[price]\nlog_return = [1, 4]")).unwrap();
+        let threshold = Threshold::Fixed(FixedThreshold { value: 0.007, sell: None });
+        let labels = HorizonReturn { horizon: 4, threshold }.label(&series).unwrap();
+        let plan = LastShare::default().plan(TimeRange::covering([&series]).unwrap()).unwrap().remove(0);
+        let frame = spec.frame(&series, Outside::default()).unwrap();
+        let config = PreparationConfig { minimum_rows_per_series: 1, ..PreparationConfig::default() };
+        prepare(vec![LabelledFrame { frame, labels }], &plan, &config).unwrap().0
+    }
+
+    fn config() -> SupervisedConfig {
+        let mut config = SupervisedConfig { sequence_length: 8, ..SupervisedConfig::default() };
+        config.sampling.batch_size = 64;
+        config.augmentation.mix_up.alpha = 0.0;
+        config
+    }
+
+    fn batches(feed: &WindowFeed<'_>, epoch: usize) -> Vec<Batch> {
+        let mut batches = Vec::new();
+        feed.produce(epoch, None, &mut |batch| {
+            batches.push(batch);
+            true
+        })
+        .unwrap();
+        batches
+    }
+
+    #[test]
+    fn a_synthetic_window_has_its_class_and_no_place() {
+        let dataset = dataset();
+        let mut config = config();
+        (config.augmentation.smote.enabled, config.augmentation.smote.share) = (true, 0.5);
+        let feed = WindowFeed::new(&dataset, &config).unwrap();
+        let plan = feed.sampler.epoch(0, None).unwrap();
+        let length = config.sequence_length * dataset.width();
+        let (mut synthetic, mut window) = (0, vec![0.0; length]);
+        for (batch, indices) in batches(&feed, 0).iter().zip(plan.batches()) {
+            for (position, index) in indices.iter().enumerate() {
+                let sample = &feed.samples[*index as usize];
+                dataset.copy_window(feed.window_of(sample, 0), &mut window).unwrap();
+                let same = batch.inputs[position * length..][..length] == window;
+                assert_eq!(batch.targets[position], sample.class);
+                assert_eq!(batch.places[position], if same { *index } else { NOWHERE });
+                if !same {
+                    assert_ne!(sample.class, 1, "Hold is no rare class");
+                    synthetic += 1;
+                }
+            }
+        }
+        assert!(synthetic > 50, "{synthetic}");
+    }
+
+    #[test]
+    fn shifted_windows_stay_in_their_run() {
+        let dataset = dataset();
+        let mut config = config();
+        config.augmentation.time_shift.maximum_steps = 5;
+        let feed = WindowFeed::new(&dataset, &config).unwrap();
+        let run = &dataset.series()[0].runs()[0];
+        for (index, sample) in feed.samples.iter().enumerate() {
+            assert_eq!(feed.rows_before(sample) as usize, index.min(sample.row as usize - 7 - run.start));
+        }
+        let plan = feed.sampler.epoch(0, None).unwrap();
+        let length = config.sequence_length * dataset.width();
+        let (mut shifts, mut window) = ([0; 6], vec![0.0; length]);
+        for (batch, indices) in batches(&feed, 0).iter().zip(plan.batches()) {
+            for (position, index) in indices.iter().enumerate() {
+                let sample = &feed.samples[*index as usize];
+                let shift = (0..=feed.rows_before(sample).min(5)).find(|shift| {
+                    dataset.copy_window(feed.window_of(sample, *shift), &mut window).unwrap();
+                    batch.inputs[position * length..][..length] == window
+                });
+                shifts[shift.unwrap() as usize] += 1;
+            }
+        }
+        assert!(shifts.iter().all(|count| *count > 20), "{shifts:?}");
+    }
+}

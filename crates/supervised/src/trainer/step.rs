@@ -182,4 +182,107 @@ mod tests {
         note_losses(None, &[1.5, 0.0, 8.0], &mut losses);
         assert!((losses[0], losses[2]) == (2.0, 0.5) && losses[1].is_nan(), "{losses:?}");
     }
+
+    const SHAPE: [usize; 3] = [12, 5, 3];
+
+    fn config(objective: Objective, space: MixSpace) -> SupervisedConfig {
+        let mut config = SupervisedConfig { objective, ..SupervisedConfig::default() };
+        (config.network.width, config.network.heads) = (16, 2);
+        config.network.dropout = xlstm::DropoutConfig { input: 0.1, recurrent: 0.2, output: 0.2 };
+        config.loss.triplet.weight = 0.5;
+        config.augmentation.mix_up.space = space;
+        config
+    }
+
+    fn batch(objective: Objective, mix: Option<Mix>) -> Batch {
+        let [sequences, time, width] = SHAPE;
+        let labels = if objective == Objective::EveryStep { sequences * time } else { sequences };
+        Batch {
+            inputs: (0..sequences * time * width).map(|index| (index as f32 * 1.7).sin() * 2.0).collect(),
+            shape: SHAPE,
+            targets: (0..labels).map(|index| (index * 7 % 11 % 3) as u8).collect(),
+            // One label of each sequence counts: among many, triplets soon become others.
+            weights: (0..labels).map(|index| weight(index, labels / sequences)).collect(),
+            mix,
+            places: vec![0; labels],
+            begins: true,
+            done: 1.0,
+        }
+    }
+
+    fn weight(label: usize, steps: usize) -> f32 {
+        if label % steps == steps / 2 { (1 + label / steps % 3) as f32 * 0.5 } else { 0.0 }
+    }
+
+    fn classifier(config: &SupervisedConfig, device: &Device) -> Classifier {
+        config.network.classifier(SHAPE[2], 1).init(device).unwrap()
+    }
+
+    fn total(pass: &Pass) -> f64 {
+        pass.value.total() + pass.triplet
+    }
+
+    fn mixes() -> [Option<Mix>; 2] {
+        let partner = (0..12).map(|sequence| (sequence + 5) % 12).collect();
+        [None, Some(Mix { partner, share: (0..12).map(|sequence| sequence as f32 / 11.0).collect() })]
+    }
+
+    #[test]
+    fn the_gradient_is_the_slope_of_the_loss() {
+        let device = Device::flex().autodiff();
+        for objective in [Objective::LastStep, Objective::EveryStep] {
+            for space in [MixSpace::Inputs, MixSpace::Embeddings] {
+                for mix in mixes() {
+                    let config = config(objective, space);
+                    let loss = config.loss.at_epoch(3.0);
+                    let settings = PassSettings { config: &config, loss: &loss, device: &device, step: 4 };
+                    let batch = batch(objective, mix);
+                    let classifier = classifier(&config, &device);
+                    let found = pass(&classifier, &batch, None, &settings).unwrap();
+                    assert!(found.triplet > 0.0);
+                    let gradients = found.gradients.unwrap();
+                    let norm = gradients.iter().map(|slope| f64::from(*slope).powi(2)).sum::<f64>().sqrt();
+                    let parameters = classifier.parameters().unwrap();
+                    let along = |step: f64| {
+                        let moved = parameters.iter().zip(&gradients);
+                        let moved: Vec<f32> =
+                            moved.map(|(value, slope)| value + (step / norm) as f32 * slope).collect();
+                        let classifier = classifier.clone().with_parameters(&moved).unwrap();
+                        total(&pass(&classifier, &batch, None, &settings).unwrap())
+                    };
+                    // So near that hardly any triplet becomes another one.
+                    let slope = (along(3e-4) - along(-3e-4)) / 6e-4;
+                    assert!((slope / norm - 1.0).abs() < 0.02, "{objective:?} {space:?}: {slope} {norm}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_step_has_a_dropout_of_its_own_and_the_same_one_twice() {
+        let device = Device::flex().autodiff();
+        for objective in [Objective::LastStep, Objective::EveryStep] {
+            let config = config(objective, MixSpace::Inputs);
+            let loss = config.loss.at_epoch(3.0);
+            let classifier = classifier(&config, &device);
+            let value = |step| {
+                let settings = PassSettings { config: &config, loss: &loss, device: &device, step };
+                pass(&classifier, &batch(objective, None), None, &settings).unwrap().value.total()
+            };
+            assert_eq!(value(1).to_bits(), value(1).to_bits());
+            assert!((value(1) - value(2)).abs() > 1e-6, "{} {}", value(1), value(2));
+        }
+    }
+
+    #[test]
+    fn a_batch_without_a_label_that_counts_gives_a_state_alone() {
+        let device = Device::flex().autodiff();
+        let config = config(Objective::EveryStep, MixSpace::Inputs);
+        let loss = config.loss.at_epoch(3.0);
+        let settings = PassSettings { config: &config, loss: &loss, device: &device, step: 0 };
+        let mut batch = batch(Objective::EveryStep, None);
+        batch.weights.fill(0.0);
+        let found = pass(&classifier(&config, &device), &batch, None, &settings).unwrap();
+        assert!(found.gradients.is_none() && found.state.is_some());
+    }
 }
