@@ -254,7 +254,8 @@ fn measure(
         config.seed = configuration.supervised.seed.wrapping_add(number);
         let own: PathBuf = directory.join(name.replace(' ', "-")).join(format!("seed-{}", config.seed));
         let mut recorder = Recorder::start(&own, &config, common)?;
-        let trained = train(&job.dataset, &config, &device, &job.data_hash, Checkpoints::default(), &mut recorder)?;
+        let trained =
+            train(&job.dataset, &config, &device, &job.data_hash, Checkpoints::default(), &mut recorder)?;
         let last = trained.history.last().cloned();
         variant.epochs.push(trained.history.len());
         let bundle = job.finish(trained, &config, name, None)?;

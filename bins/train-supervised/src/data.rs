@@ -13,8 +13,8 @@ use market_data::import::{ImportOptions, gather_candles};
 use market_data::store::Store;
 use market_data::{CandleSeries, ExogenousSeries, SeriesKey, Timeframe, Timestamp};
 use rayon::prelude::*;
-use supervised::{FrameLogits, Interval};
 use supervised::dataset::LabelledFrame;
+use supervised::{FrameLogits, Interval};
 
 use crate::Input;
 use crate::configuration::{Configuration, LabelSection};
@@ -67,10 +67,14 @@ impl Candles {
         gathered.require(&input.series)?;
         let keys: Vec<SeriesKey> =
             gathered.series.iter().map(CandleSeries::key).filter(|key| asked_for(key)).cloned().collect();
-        let refused =
-            gathered.refused.iter().map(|(path, error)| (path.display().to_string(), error.to_string())).collect();
+        let refused = gathered
+            .refused
+            .iter()
+            .map(|(path, error)| (path.display().to_string(), error.to_string()))
+            .collect();
         let timeframe = {
-            let outside: Vec<CandleSeries> = gathered.series.extract_if(.., |one| !asked_for(one.key())).collect();
+            let outside: Vec<CandleSeries> =
+                gathered.series.extract_if(.., |one| !asked_for(one.key())).collect();
             let timeframe = gathered.one_timeframe()?;
             gathered.series.extend(outside);
             timeframe
@@ -139,9 +143,12 @@ impl Candles {
     pub(crate) fn optimum(&self, key: &SeriesKey, found: &FrameLogits) -> anyhow::Result<FrameLogits> {
         let name = format!("bayes_{}_{}", key.symbol.exchange_id(), key.timeframe);
         let missing = || {
-            format!("there is no series `{name}`; --optimum needs a store that `data-loader generate --model planted` made")
+            format!(
+                "there is no series `{name}`; --optimum needs a store that `data-loader generate --model planted` made"
+            )
         };
-        let best = self.stores.iter().find_map(|store| store.read_exogenous(&name).ok()).with_context(missing)?;
+        let best =
+            self.stores.iter().find_map(|store| store.read_exogenous(&name).ok()).with_context(missing)?;
         let series = self.series.get(key).with_context(|| format!("{key} was not read"))?;
         let field = |name: &str| best.column(name).with_context(missing);
         let fields = [field("sell")?, field("hold")?, field("buy")?];
@@ -163,7 +170,11 @@ impl Candles {
     }
 
     /// Features and labels of all series, on all threads.
-    pub(crate) fn labelled(&self, spec: &FeatureSpec, labeler: &Labeler) -> anyhow::Result<Vec<LabelledFrame>> {
+    pub(crate) fn labelled(
+        &self,
+        spec: &FeatureSpec,
+        labeler: &Labeler,
+    ) -> anyhow::Result<Vec<LabelledFrame>> {
         let of = |key: &SeriesKey| {
             anyhow::Ok(LabelledFrame { frame: self.frame(key, spec)?, labels: self.labels(key, labeler)? })
         };
@@ -187,7 +198,10 @@ impl Periods {
     pub(crate) fn of(configuration: &Configuration, range: TimeRange) -> anyhow::Result<Self> {
         let outer = configuration.split.plan(range)?;
         let &[learned] = outer.train() else {
-            anyhow::bail!("section `split`: its training time is in {} pieces, and must be one", outer.train().len());
+            anyhow::bail!(
+                "section `split`: its training time is in {} pieces, and must be one",
+                outer.train().len()
+            );
         };
         let validation_days = configuration.validation_days;
         let plans = LastDays { validation_days }.plan(learned).with_context(|| {

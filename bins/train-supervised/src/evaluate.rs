@@ -111,13 +111,14 @@ pub(crate) fn run(
     }
     let block = 10 * bundle.labeler.window() as usize;
     let seed = bundle.origin.config.seed;
-    let assessment = assess(&rows, &bundle.calibration, bundle.origin.prior, block, seed).with_context(|| {
-        if seen_rows > 0 {
-            "the bundle saw all of this time; give later candles, or judge these all the same with --seen"
-        } else {
-            "nothing to judge"
-        }
-    })?;
+    let assessment =
+        assess(&rows, &bundle.calibration, bundle.origin.prior, block, seed).with_context(|| {
+            if seen_rows > 0 {
+                "the bundle saw all of this time; give later candles, or judge these all the same with --seen"
+            } else {
+                "nothing to judge"
+            }
+        })?;
     let optimum = if arguments.optimum {
         // The best probabilities need no calibration, and their most probable class is the best decision.
         Some(assess(&best, &Calibration::default(), bundle.origin.prior, block, seed)?)
@@ -221,7 +222,9 @@ fn write_predictions(
 /// The classes whose predicted share has left the bounds.
 fn collapsed(assessment: &Assessment) -> Vec<String> {
     let metrics = &assessment.decided;
-    let classes = ["sell", "hold", "buy"].into_iter().zip(metrics.predicted_shares.into_iter().zip(metrics.true_shares));
+    let classes = ["sell", "hold", "buy"]
+        .into_iter()
+        .zip(metrics.predicted_shares.into_iter().zip(metrics.true_shares));
     classes
         .filter(|(_, (predicted, truth))| *predicted > COLLAPSE * truth || *predicted < truth / COLLAPSE)
         .map(|(class, _)| class.to_owned())

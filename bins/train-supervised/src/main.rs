@@ -31,7 +31,12 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// Without a subcommand it trains: candles become features and labels, time is divided into training, validation and
 /// test, and each seed gives a model bundle under the directory `out`/NAME.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true, args_conflicts_with_subcommands = false, subcommand_negates_reqs = true)]
+#[command(
+    version,
+    arg_required_else_help = true,
+    args_conflicts_with_subcommands = false,
+    subcommand_negates_reqs = true
+)]
 struct Arguments {
     #[command(flatten)]
     common: CommonArguments,

@@ -42,8 +42,18 @@ pub(crate) fn print_training(report: &TrainReport, common: &CommonArguments) -> 
 }
 
 pub(crate) const HEADER: [&str; 12] = [
-    "rows of", "rows", "accuracy", "balanced", "macro-F1", "MCC", "log-loss", "of shares", "Brier", "ECE",
-    "predicted S/H/B", "true S/H/B",
+    "rows of",
+    "rows",
+    "accuracy",
+    "balanced",
+    "macro-F1",
+    "MCC",
+    "log-loss",
+    "of shares",
+    "Brier",
+    "ECE",
+    "predicted S/H/B",
+    "true S/H/B",
 ];
 
 /// The figures of one assessment.

@@ -11,8 +11,8 @@ use rayon::prelude::*;
 use serde::Serialize;
 use supervised::dataset::{Dataset, DatasetSeries, Excluded, FeatureFit, Part, prepare};
 use supervised::{
-    Assessment, Checkpoints, Interval, ModelBundle, Origin, Predictor, ScoredRows, SupervisedConfig, Trained, assess,
-    calibrate, train,
+    Assessment, Checkpoints, Interval, ModelBundle, Origin, Predictor, ScoredRows, SupervisedConfig, Trained,
+    assess, calibrate, train,
 };
 
 use crate::Train;

@@ -67,9 +67,7 @@ impl FeatureFrame {
     }
 
     /// Its parts: key, hash, open times, which rows may be used, and the values.
-    pub(crate) fn into_parts(
-        self,
-    ) -> (SeriesKey, String, Vec<Timestamp>, Vec<bool>, Vec<ColumnBuffer<f64>>) {
+    pub(crate) fn into_parts(self) -> (SeriesKey, String, Vec<Timestamp>, Vec<bool>, Vec<ColumnBuffer<f64>>) {
         (self.key, self.hash, self.open_time, self.valid, self.values)
     }
 

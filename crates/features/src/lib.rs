@@ -57,7 +57,8 @@ pub use buffer::ColumnBuffer;
 pub use column::{ColumnInfo, Group, Unit};
 pub use error::FeatureError;
 pub use fit::{
-    ColumnScale, DropReason, Dropped, ScaledFrame, Scaler, ScalerOptions, Selection, SelectionOptions, TrainingFrame,
+    ColumnScale, DropReason, Dropped, ScaledFrame, Scaler, ScalerOptions, Selection, SelectionOptions,
+    TrainingFrame,
 };
 pub use frame::{FeatureFrame, MaskedRows};
 pub use group::*;

@@ -75,14 +75,32 @@ fn skill(assessment: &Value) -> String {
         Some("worse") => "the model knows less than the class shares: do not trade it",
         _ => return "not judged".to_owned(),
     };
-    let advantage = &assessment["advantage"];
-    let number = |field: &str| advantage[field].as_f64();
+    format!("{said}\n  log-loss {}\n  {}", nats(&assessment["advantage"]), direction(assessment))
+}
+
+/// An interval of nats, in words.
+fn nats(interval: &Value) -> String {
+    let number = |field: &str| interval[field].as_f64();
     match (number("mean"), number("lower"), number("upper")) {
-        (Some(mean), Some(lower), Some(upper)) => format!(
-            "{said}\n  log-loss lower by {mean:+.5} nats a row, 95 % interval {lower:+.5} to {upper:+.5}"
-        ),
-        _ => format!("{said}\n  too few rows for an interval"),
+        (Some(mean), Some(lower), Some(upper)) => {
+            format!("lower by {mean:+.5} nats a row, 95 % interval {lower:+.5} to {upper:+.5}")
+        }
+        _ => "on too few rows for an interval".to_owned(),
     }
+}
+
+/// Knowing when it moves is not knowing where to, and only that can be traded without options.
+fn direction(assessment: &Value) -> String {
+    let auc = |field: &str| {
+        assessment[field].as_f64().map_or_else(|| "unknown".to_owned(), |value| format!("{value:.4}"))
+    };
+    let advantage = &assessment["direction_advantage"];
+    let said = match (advantage["lower"].as_f64(), advantage["upper"].as_f64()) {
+        (Some(lower), _) if lower > 0.0 => "it knows something of the direction",
+        (_, Some(upper)) if upper < 0.0 => "of the direction it knows less than a coin",
+        _ => "its direction cannot be told from a coin",
+    };
+    format!("whether it moves: AUC {}; where to: AUC {}, {said}", auc("move_auc"), auc("direction_auc"))
 }
 
 /// What the record says of the judgement; the whole lies beside it.
@@ -111,6 +129,8 @@ mod tests {
             "collapsed": ["hold"],
             "assessment": {
                 "decided": test["decided"], "advantage": test["advantage"], "skill": skill,
+                "move_auc": 0.61, "direction_auc": 0.502,
+                "direction_advantage": { "mean": 0.0, "lower": -0.001, "upper": 0.001 },
                 "series": { "bybit-linear BTC/USDT:USDT 5m": test["decided"] },
             },
         })
@@ -125,6 +145,7 @@ all together                   39,952    0.3446  +0.0400    1.0933     1.0986  4
 judged on A to B, which training and validation never saw
 skill: the model knows more than the class shares; costs are not in it, so this is no profit yet
   log-loss lower by +0.00500 nats a row, 95 % interval +0.00300 to +0.00800
+  whether it moves: AUC 0.6100; where to: AUC 0.5020, its direction cannot be told from a coin
 finding: predicted at less than half or more than twice the true share: hold
 ";
         assert_eq!(text(&document("better"), "A", "B"), expected);

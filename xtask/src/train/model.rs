@@ -157,8 +157,9 @@ pub(super) fn record(run: &Run) -> Value {
 /// The figures of one assessment that the record keeps, with what they say of its skill.
 pub(super) fn figures(assessment: &Value) -> Value {
     let mut figures = metric_figures(&assessment["decided"]);
-    figures["skill"] = assessment["skill"].clone();
-    figures["advantage"] = assessment["advantage"].clone();
+    for field in ["skill", "advantage", "move_auc", "direction_auc", "direction_advantage"] {
+        figures[field] = assessment[field].clone();
+    }
     figures
 }
 

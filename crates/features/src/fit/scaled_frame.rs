@@ -128,9 +128,7 @@ impl ScaledFrame {
                 continue;
             }
             match runs.last_mut() {
-                Some(run)
-                    if run.end == row && self.open_time[row].since(self.open_time[row - 1]) == step =>
-                {
+                Some(run) if run.end == row && self.open_time[row].since(self.open_time[row - 1]) == step => {
                     run.end += 1;
                 }
                 _ => runs.push(row..row + 1),
