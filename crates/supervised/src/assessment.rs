@@ -167,7 +167,8 @@ pub fn assess(
     let (_, most_probable) =
         Calibration { decision: DecisionRule::default(), ..*calibration }.apply(&rows.logits)?;
     let all: Vec<usize> = (0..rows.len()).collect();
-    let advantage = interval(rows, &all, &log_loss_advantage(&probabilities, &rows.targets, prior)?, block, seed)?;
+    let advantage =
+        interval(rows, &all, &log_loss_advantage(&probabilities, &rows.targets, prior)?, block, seed)?;
     let direction = Direction::of(&probabilities, &rows.targets, prior);
     let is_move: Vec<bool> = rows.targets.iter().map(|target| *target != HOLD).collect();
     let of_move: Vec<f64> = probabilities.chunks_exact(CLASSES).map(|row| 1.0 - f64::from(row[1])).collect();

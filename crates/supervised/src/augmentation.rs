@@ -216,8 +216,13 @@ mod tests {
         let shape = [6, 5, 3];
         let key = BatchKey { seed: 5, batch: 8 };
         let mut without = batch(shape);
-        augment(&mut without, shape, &AugmentationConfig { mix_up: MixUpConfig { alpha: 0.0, ..Default::default() }, ..all_on() }, key)
-            .unwrap();
+        augment(
+            &mut without,
+            shape,
+            &AugmentationConfig { mix_up: MixUpConfig { alpha: 0.0, ..Default::default() }, ..all_on() },
+            key,
+        )
+        .unwrap();
         let mut embeddings = all_on();
         embeddings.mix_up.space = MixSpace::Embeddings;
         let mut inputs = batch(shape);

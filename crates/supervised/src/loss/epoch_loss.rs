@@ -221,7 +221,12 @@ mod tests {
         let plain =
             run(LossConfig { asymmetric_focal: false, ce_weight_start: 0.5, ..LossConfig::default() });
         assert!(plain.cross_entropy > 0.0 && plain.focal == 0.0 && plain.confidence_penalty == 0.0);
-        let focal = run(LossConfig { asymmetric_focal: true, ce_weight_start: 0.0, ce_weight_end: 0.0, ..LossConfig::default() });
+        let focal = run(LossConfig {
+            asymmetric_focal: true,
+            ce_weight_start: 0.0,
+            ce_weight_end: 0.0,
+            ..LossConfig::default()
+        });
         assert!(focal.cross_entropy == 0.0 && focal.focal > 0.0);
     }
 
