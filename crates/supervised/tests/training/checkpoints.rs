@@ -31,7 +31,8 @@ fn resume(
 
 /// Refused, with the name of the file and what to do.
 fn refused(result: Result<Trained, SupervisedError>, what: &str) -> String {
-    let Err(error) = result else { panic!("{what} was taken") };
+    assert!(result.is_err(), "{what} was taken");
+    let error = result.unwrap_err();
     assert!(
         matches!(&error, SupervisedError::File { path, .. } if path.ends_with("last.safetensors")),
         "{what}: {error}"
