@@ -85,7 +85,14 @@ impl Job {
         };
         let spinner = common.progress().spinner("features and labels");
         let labelled = candles.labelled(&spec, &labeler)?;
-        let (dataset, fit) = prepare(labelled, &periods.inner, &configuration.supervised.preparation)?;
+        let (dataset, fit) = prepare(labelled, &periods.inner, &configuration.supervised.preparation)
+            .with_context(|| {
+                let training = periods.inner.train().first().map(ToString::to_string).unwrap_or_default();
+                format!(
+                    "training on {training}, which is what `split` and `validation_days` = {} leave",
+                    configuration.validation_days
+                )
+            })?;
         spinner.finish();
         for excluded in dataset.excluded() {
             tracing::warn!("{} is left out: {}", excluded.series, excluded.reason);
