@@ -291,6 +291,10 @@ impl Plan {
         }
     }
 
+    /// What the scratch of a call depends on: with a convolution it holds a of every step, without one it does not.
+    fn scratch_sizes(&self) -> [usize; 3] {
+        [self.time, self.dim, self.heads << 1 | usize::from(self.taps > 0)]
+    }
     /// Rows of the window.
     fn window_rows(&self) -> usize {
         self.taps.saturating_sub(1)

@@ -288,6 +288,17 @@ proptest! {
     }
 }
 
+/// A thread keeps its scratch between calls: one made without a convolution must not serve a layer that has one.
+#[test]
+fn layers_with_and_without_convolution_take_turns_on_one_thread() {
+    for taps in [0, 4, 0, 2] {
+        let shape = SlstmLayerShape { batch: 3, time: 7, heads: 2, dim: 9, taps };
+        let case = Case::new(shape, 11, [true; 4]);
+        let (name, error) = worst(&fused::<f64>(&case, Level::detect()), &plain(&case));
+        assert!(error < 1e-8, "{name} {error:e} with {taps} taps");
+    }
+}
+
 /// The sequence in calls of `length` steps (by [`step`] where that is 1), the state carried, nothing kept.
 fn in_pieces(case: &Case, length: usize) -> (Vec<f64>, SlstmLayerState<f64>) {
     let SlstmLayerShape { batch, time, .. } = case.shape;

@@ -260,7 +260,7 @@ pub fn backward_into<T: Real>(
     run_jobs(
         jobs,
         3 * plan.cost(shape.batch),
-        [plan.time, plan.dim, plan.heads],
+        plan.scratch_sizes(),
         || Scratch::new(plan),
         |job, scratch| run_slice(plan, packed, inputs.initial, job, scratch),
     );

@@ -167,7 +167,7 @@ pub fn forward_into<T: Real>(
     run_jobs(
         jobs,
         plan.cost(shape.batch),
-        [plan.time, plan.dim, plan.heads],
+        plan.scratch_sizes(),
         || Scratch::new(plan),
         |job, scratch| run_slice(plan, packed, options.forget_gate, job, scratch),
     );
