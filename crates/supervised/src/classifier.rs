@@ -3,17 +3,20 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use xlstm::{Head, HeadConfig, Xlstm, XlstmConfig};
+use xlstm::{Head, HeadConfig};
 
 use crate::error::SupervisedError;
+use crate::network::{Architecture, Network};
 use crate::optimiser::{ParameterInfo, ParameterLayout, decays, unit_order};
 
 /// What a classifier consists of.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClassifierConfig {
+    /// Columns of an input row.
+    pub inputs: usize,
     /// The network.
-    pub network: XlstmConfig,
+    pub network: Architecture,
     /// The linear layer on it.
     pub head: HeadConfig,
 }
@@ -22,28 +25,34 @@ impl ClassifierConfig {
     /// Makes a classifier with initial weights from the seeds of the configuration.
     ///
     /// # Errors
-    /// Those of [`XlstmConfig::init`] and [`HeadConfig::init`].
+    /// Those of [`Architecture::init`] and [`HeadConfig::init`].
     pub fn init(&self, device: &Device) -> Result<Classifier, SupervisedError> {
-        let network = self.network.init(device)?;
-        let head = self.head.init(self.network.width, device)?;
-        Ok(Classifier { network, head })
+        let network = self.network.init(self.inputs, self.head.seed, device)?;
+        let head = self.head.init(self.network.width(), device)?;
+        Ok(Classifier { network, head, inputs: self.inputs })
     }
 }
 
-/// An xLSTM network and a head on it.
+/// A network and a head on it.
 #[derive(Module, Debug)]
 pub struct Classifier {
     /// From windows `[batch, time, inputs]` to `[batch, time, width]`.
-    pub network: Xlstm,
+    pub network: Network,
     /// From there to the logits of SELL, HOLD, BUY.
     pub head: Head,
+    #[module(skip)]
+    inputs: usize,
 }
 
 impl Classifier {
     /// What it was made from.
     #[must_use]
     pub fn config(&self) -> ClassifierConfig {
-        ClassifierConfig { network: self.network.config().clone(), head: self.head.config().clone() }
+        ClassifierConfig {
+            inputs: self.inputs,
+            network: self.network.architecture(),
+            head: self.head.config().clone(),
+        }
     }
 
     /// Names, shapes and places of its parameters in a flat vector: in the order of the module, each row-major.
@@ -198,11 +207,14 @@ impl ModuleMapper for Source<'_> {
 
 #[cfg(test)]
 mod tests {
+    use xlstm::XlstmConfig;
+
     use super::*;
 
     fn small() -> ClassifierConfig {
         let network = XlstmConfig { inputs: 3, width: 16, heads: 2, ..XlstmConfig::default() };
-        ClassifierConfig { network, head: HeadConfig::default() }
+        let network = Architecture::Xlstm(Box::new(network));
+        ClassifierConfig { inputs: 3, network, head: HeadConfig::default() }
     }
 
     #[test]

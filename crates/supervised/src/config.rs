@@ -13,6 +13,7 @@ use crate::dataset::{CLASSES, PreparationConfig};
 use crate::error::SupervisedError;
 use crate::loss::LossConfig;
 use crate::metrics::MetricName;
+use crate::network::Architecture;
 use crate::optimiser::{LearningRate, OptimiserConfig};
 use crate::sampling::{SamplingConfig, SegmentConfig};
 use crate::transform::Transforms;
@@ -140,7 +141,8 @@ impl NetworkConfig {
     #[must_use]
     pub fn classifier(&self, inputs: usize, seed: u64) -> ClassifierConfig {
         ClassifierConfig {
-            network: XlstmConfig {
+            inputs,
+            network: Architecture::Xlstm(Box::new(XlstmConfig {
                 inputs,
                 width: self.width,
                 heads: self.heads,
@@ -153,7 +155,7 @@ impl NetworkConfig {
                 dropout: self.dropout.clone(),
                 kernel: self.kernel,
                 seed,
-            },
+            })),
             head: HeadConfig {
                 outputs: CLASSES,
                 pooling: self.pooling,

@@ -51,6 +51,7 @@ mod device;
 mod error;
 pub mod loss;
 pub mod metrics;
+pub mod network;
 pub mod optimiser;
 mod prediction_rows;
 mod predictor;
@@ -69,7 +70,9 @@ pub use config::{
 pub use device::DeviceKind;
 pub use error::SupervisedError;
 pub use predictor::{FrameLogits, LivePredictor, Prediction, Predictions, Predictor, RowPredictor};
-pub use trainer::{Checkpoints, EpochReport, Observer, RowLogits, StepReport, Trained, evaluate, train};
+pub use trainer::{
+    Checkpoints, EpochReport, Observer, RowLogits, StepReport, Trained, evaluate, train, train_classifier,
+};
 
 /// The guide's Rust code, compiled and run with the documentation's tests.
 #[cfg(doctest)]

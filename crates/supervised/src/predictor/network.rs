@@ -1,11 +1,12 @@
 //! The network and its head, step by step on plain slices.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use xlstm::{Pooling, Stepper, StepperState, Xlstm, XlstmState};
+use xlstm::{Pooling, Stepper, StepperState};
 
 use crate::classifier::Classifier;
 use crate::dataset::CLASSES;
 use crate::error::SupervisedError;
+use crate::network::{Network, NetworkRun, NetworkState};
 use crate::trainer::values;
 
 /// A classifier with its weights packed for steps.
@@ -25,15 +26,15 @@ pub(super) struct StepNetwork {
 #[expect(clippy::large_enum_variant, reason = "there is one for each model")]
 enum Body {
     Packed(Stepper),
-    /// Networks with self-attention, which the stepper has not.
-    Tensors(Xlstm, Device),
+    /// Networks with self-attention, which the stepper has not, and all but the xLSTM.
+    Tensors(Network, Device),
 }
 
 /// State of a number of sequences.
 #[derive(Clone, Debug)]
 pub(super) enum StepState {
     Packed(StepperState),
-    Tensors(XlstmState),
+    Tensors(NetworkState),
 }
 
 impl StepNetwork {
@@ -41,16 +42,17 @@ impl StepNetwork {
         let network = &classifier.network;
         let linear = &classifier.head.linear;
         let device = linear.weight.val().device();
-        let body = if network.config().attention.is_none() {
-            Body::Packed(Stepper::new(network)?)
-        } else {
-            Body::Tensors(network.clone(), device)
+        let body = match network {
+            Network::Xlstm(network) if network.config().attention.is_none() => {
+                Body::Packed(Stepper::new(network)?)
+            }
+            _ => Body::Tensors(network.clone(), device),
         };
         let bias = linear.bias.as_ref().map(|bias| values(bias.val().detach())).transpose()?;
         let score = classifier.head.score.as_ref().map(|score| values(score.val().detach())).transpose()?;
         Ok(Self {
             body,
-            width: network.config().width,
+            width: network.architecture().width(),
             weight: values(linear.weight.val().detach())?,
             bias: bias.unwrap_or_else(|| vec![0.0; CLASSES]),
             pooling: classifier.head.config().pooling,
@@ -66,7 +68,7 @@ impl StepNetwork {
     pub(super) fn empty_state(&self, batch: usize) -> StepState {
         match &self.body {
             Body::Packed(stepper) => StepState::Packed(stepper.empty_state(batch)),
-            Body::Tensors(network, _) => StepState::Tensors(network.empty_state(batch)),
+            Body::Tensors(network, device) => StepState::Tensors(network.empty_state(batch, device)),
         }
     }
 
@@ -83,11 +85,13 @@ impl StepNetwork {
             }
             (Body::Tensors(network, device), StepState::Tensors(state)) => {
                 let batch = outputs.len() / self.width;
-                let shape = [batch, inputs.len() / batch.max(1)];
-                let input = Tensor::<2>::from_data(TensorData::new(inputs.to_vec(), shape), device);
-                let (output, next) = network.step(input, state.clone())?;
+                let shape = [batch, 1, inputs.len() / batch.max(1)];
+                let input = Tensor::<3>::from_data(TensorData::new(inputs.to_vec(), shape), device);
+                let run =
+                    NetworkRun { state: Some(state.clone()), keep_state: true, ..NetworkRun::default() };
+                let (output, next) = network.run(input, run)?;
                 outputs.copy_from_slice(&values(output)?);
-                *state = next;
+                *state = next.ok_or_else(|| SupervisedError::data("the state", "the network kept none"))?;
                 Ok(())
             }
             _ => Err(SupervisedError::data("the state", "it is of another network")),

@@ -9,12 +9,13 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
 use super::EpochReport;
+use crate::classifier::ClassifierConfig;
 use crate::config::SupervisedConfig;
 use crate::error::SupervisedError;
 use crate::sampling::HardPool;
 
 const FORMAT: &str = "matrela-checkpoint";
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 const FORMAT_KEY: &str = "matrela.format";
 const VERSION_KEY: &str = "matrela.version";
 const PROGRESS_KEY: &str = "matrela.progress";
@@ -38,6 +39,8 @@ pub(super) struct Checkpoint {
 pub(super) struct Progress {
     /// What training was told; a resumed run must be told the same.
     pub config: SupervisedConfig,
+    /// The network, which for a baseline does not follow from the configuration.
+    pub classifier: ClassifierConfig,
     /// What it learns from.
     pub data_hash: String,
     /// Epochs finished.
@@ -120,6 +123,7 @@ impl Progress {
     pub(super) fn check(
         &self,
         config: &SupervisedConfig,
+        classifier: &ClassifierConfig,
         data_hash: &str,
         path: &Path,
     ) -> Result<(), SupervisedError> {
@@ -127,11 +131,18 @@ impl Progress {
             let reason = "it was written for other candles, features or labels; give the same data, or begin anew without --resume";
             return Err(SupervisedError::file(path, reason));
         }
-        let (was, is) = (serde_json::to_value(&self.config), serde_json::to_value(config));
-        let (Ok(was), Ok(is)) = (was, is) else {
-            return Err(SupervisedError::file(path, "its configuration cannot be compared"));
-        };
-        match first_difference("", &was, &is) {
+        let compared = [
+            ("", serde_json::to_value(&self.config), serde_json::to_value(config)),
+            ("classifier", serde_json::to_value(&self.classifier), serde_json::to_value(classifier)),
+        ];
+        let mut difference = None;
+        for (place, was, is) in compared {
+            let (Ok(was), Ok(is)) = (was, is) else {
+                return Err(SupervisedError::file(path, "its configuration cannot be compared"));
+            };
+            difference = difference.or_else(|| first_difference(place, &was, &is));
+        }
+        match difference {
             None => Ok(()),
             Some(difference) => {
                 let reason = format!(

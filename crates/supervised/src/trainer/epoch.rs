@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use xlstm::XlstmState;
 
 use super::batch::{Batch, NOWHERE};
 use super::checkpoint::{BEST, Checkpoint, LAST, Progress};
@@ -14,11 +13,12 @@ use super::last_step::WindowFeed;
 use super::step::{Pass, PassSettings, pass};
 use super::{Checkpoints, EpochReport, Observer, StepReport, Trained, evaluate};
 use crate::calibration::softmax;
-use crate::classifier::Classifier;
+use crate::classifier::{Classifier, ClassifierConfig};
 use crate::config::{Objective, SupervisedConfig};
 use crate::dataset::{CLASSES, Dataset, Part};
 use crate::error::SupervisedError;
 use crate::metrics::Metrics;
+use crate::network::NetworkState;
 use crate::optimiser::{Optimiser, OptimiserState, perturb};
 use crate::prediction_rows::most_probable_class;
 use crate::sampling::HardPool;
@@ -39,6 +39,7 @@ enum Feed<'a> {
 pub(super) struct Training<'a> {
     dataset: &'a Dataset,
     config: &'a SupervisedConfig,
+    classifier: &'a ClassifierConfig,
     device: Device,
     data_hash: &'a str,
     directory: Option<PathBuf>,
@@ -61,7 +62,7 @@ struct Current {
     optimiser: Optimiser,
     steps: u64,
     /// State after the last chunk, for the objective that carries it.
-    state: Option<XlstmState>,
+    state: Option<NetworkState>,
 }
 
 /// Sums over the steps of an epoch.
@@ -81,6 +82,7 @@ impl<'a> Training<'a> {
     pub(super) fn begin(
         dataset: &'a Dataset,
         config: &'a SupervisedConfig,
+        classifier_config: &'a ClassifierConfig,
         device: &Device,
         data_hash: &'a str,
         checkpoints: Checkpoints<'_>,
@@ -92,8 +94,7 @@ impl<'a> Training<'a> {
             Objective::LastStep => Feed::Windows(Box::new(WindowFeed::new(dataset, config)?)),
             Objective::EveryStep => Feed::Segments(Box::new(SegmentFeed::new(dataset, config)?)),
         };
-        let mut classifier =
-            config.network.classifier(dataset.width(), config.seed).init(&device.clone().autodiff())?;
+        let mut classifier = classifier_config.init(&device.clone().autodiff())?;
         if config.network.class_priors {
             let shares =
                 if config.sampling.class_balanced { config.sampling.target_class_ratios } else { prior };
@@ -106,6 +107,7 @@ impl<'a> Training<'a> {
         let mut training = Self {
             dataset,
             config,
+            classifier: classifier_config,
             device: device.clone(),
             data_hash,
             directory: checkpoints.directory.map(Path::to_owned),
@@ -140,7 +142,7 @@ impl<'a> Training<'a> {
 
     fn restore(&mut self, path: &Path) -> Result<(), SupervisedError> {
         let mut checkpoint = Checkpoint::read(path)?;
-        checkpoint.progress.check(self.config, self.data_hash, path)?;
+        checkpoint.progress.check(self.config, self.classifier, self.data_hash, path)?;
         let mut vectors = BTreeMap::new();
         for name in checkpoint.vectors.keys().cloned().collect::<Vec<_>>() {
             if let Some(of_optimiser) = name.strip_prefix(OPTIMISER) {
@@ -176,6 +178,7 @@ impl<'a> Training<'a> {
         named.insert(LOSSES.to_owned(), self.losses.clone());
         let progress = Progress {
             config: self.config.clone(),
+            classifier: self.classifier.clone(),
             data_hash: self.data_hash.to_owned(),
             epochs: self.epochs,
             steps: self.current.steps,
@@ -209,7 +212,7 @@ impl<'a> Training<'a> {
                 reason: format!("`{}` was never a number", self.config.validation.metric),
             });
         };
-        let classifier = judged(self.config, self.dataset, &self.device, &parameters)?;
+        let classifier = judged(self.classifier, &self.device, &parameters)?;
         Ok(Trained { classifier, best_epoch, history: self.history, prior: self.prior })
     }
 
@@ -275,7 +278,7 @@ impl<'a> Training<'a> {
     }
 
     fn validate(&self) -> Result<Metrics, SupervisedError> {
-        let classifier = judged(self.config, self.dataset, &self.device, self.judged_parameters())?;
+        let classifier = judged(self.classifier, &self.device, self.judged_parameters())?;
         let rows = evaluate(&classifier, self.dataset, Part::Validation, self.config)?;
         if rows.logits.iter().any(|logit| !logit.is_finite()) {
             let reason = "the network gives numbers that are not finite on validation rows".to_owned();
@@ -301,12 +304,11 @@ fn mining_share(config: &SupervisedConfig, epoch: usize, mined: bool) -> f64 {
 
 /// A classifier without gradients that has these parameters.
 fn judged(
-    config: &SupervisedConfig,
-    dataset: &Dataset,
+    config: &ClassifierConfig,
     device: &Device,
     parameters: &[f32],
 ) -> Result<Classifier, SupervisedError> {
-    config.network.classifier(dataset.width(), config.seed).init(device)?.with_parameters(parameters)
+    config.init(device)?.with_parameters(parameters)
 }
 
 impl Current {

@@ -1,12 +1,13 @@
 //! Logits of the labelled rows of a part, without gradients.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use xlstm::{Pooling, Run, XlstmState};
+use xlstm::Pooling;
 
 use crate::classifier::Classifier;
 use crate::config::{Objective, SupervisedConfig};
 use crate::dataset::{CLASSES, Dataset, NO_CLASS, Part, SampleWindow};
 use crate::error::SupervisedError;
+use crate::network::{NetworkRun, NetworkState};
 
 /// Segments that run side by side.
 const PARALLEL: usize = 32;
@@ -86,8 +87,8 @@ fn last_step(
             found.targets.push(sample.class);
         }
         let input = Tensor::from_data(TensorData::new(inputs, [batch.len(), length, width]), &device);
-        let last_only = config.network.pooling == Pooling::Last;
-        let (hidden, _) = classifier.network.run(input, Run { last_only, ..Run::default() })?;
+        let last_only = classifier.head.config().pooling == Pooling::Last;
+        let (hidden, _) = classifier.network.run(input, NetworkRun { last_only, ..NetworkRun::default() })?;
         found.logits.extend(values(classifier.head.forward(hidden, None, None)?)?);
     }
     Ok(found)
@@ -158,7 +159,7 @@ fn run_together(
     let width = dataset.width();
     let device = device_of(classifier);
     let longest = together.iter().map(|segment| segment.end - segment.start).max().unwrap_or(0);
-    let mut state: Option<XlstmState> = None;
+    let mut state: Option<NetworkState> = None;
     for offset in (0..longest).step_by(CHUNK) {
         let time = CHUNK.min(longest - offset);
         let mut inputs = vec![0.0; together.len() * time * width];
@@ -169,7 +170,7 @@ fn run_together(
             series.frame().copy_rows(from..from + steps, &mut rows[..steps * width])?;
         }
         let input = Tensor::from_data(TensorData::new(inputs, [together.len(), time, width]), &device);
-        let run = Run { state: state.take(), keep_state: true, ..Run::default() };
+        let run = NetworkRun { state: state.take(), keep_state: true, ..NetworkRun::default() };
         let (hidden, next) = classifier.network.run(input, run)?;
         state = next;
         let logits = values(classifier.head.every_step(hidden, None))?;

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use evaluation::values;
 pub use evaluation::{RowLogits, evaluate};
 
-use crate::classifier::Classifier;
+use crate::classifier::{Classifier, ClassifierConfig};
 use crate::config::SupervisedConfig;
 use crate::dataset::{CLASSES, Dataset};
 use crate::error::SupervisedError;
@@ -134,5 +134,28 @@ pub fn train(
     checkpoints: Checkpoints<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Trained, SupervisedError> {
-    epoch::Training::begin(dataset, config, device, data_hash, checkpoints)?.run(observer)
+    let classifier = config.network.classifier(dataset.width(), config.seed);
+    train_classifier(dataset, config, &classifier, device, data_hash, checkpoints, observer)
+}
+
+/// As [`train`], for a classifier of any architecture; the section `network` of the configuration then says nothing but
+/// whether the head begins with the class shares.
+///
+/// # Errors
+/// As [`train`]; [`SupervisedError::Data`] where the classifier takes another number of columns.
+pub fn train_classifier(
+    dataset: &Dataset,
+    config: &SupervisedConfig,
+    classifier: &ClassifierConfig,
+    device: &Device,
+    data_hash: &str,
+    checkpoints: Checkpoints<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Trained, SupervisedError> {
+    if classifier.inputs != dataset.width() {
+        let reason = format!("it takes {} columns, the data have {}", classifier.inputs, dataset.width());
+        return Err(SupervisedError::data("the classifier", reason));
+    }
+    classifier.network.validate()?;
+    epoch::Training::begin(dataset, config, classifier, device, data_hash, checkpoints)?.run(observer)
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::Rng;
-use xlstm::{Pooling, Run, XlstmState};
+use xlstm::Pooling;
 
 use super::batch::Batch;
 use super::evaluation::values;
@@ -12,6 +12,7 @@ use crate::config::{Objective, SupervisedConfig};
 use crate::dataset::CLASSES;
 use crate::error::SupervisedError;
 use crate::loss::{EpochLoss, LossValue, TripletBatch, triplet_loss};
+use crate::network::{NetworkRun, NetworkState};
 use crate::random::generator;
 
 /// What a pass leaves behind.
@@ -25,7 +26,7 @@ pub(super) struct Pass {
     /// sample is left in a mix: that says little of it.
     pub losses: Vec<f32>,
     /// State after the last step, for the objective that carries it.
-    pub state: Option<XlstmState>,
+    pub state: Option<NetworkState>,
 }
 
 /// What is the same for all passes of a step.
@@ -41,7 +42,7 @@ pub(super) struct PassSettings<'a> {
 struct Outputs {
     embeddings: Tensor<2>,
     logits: Tensor<2>,
-    state: Option<XlstmState>,
+    state: Option<NetworkState>,
 }
 
 /// Losses and gradients of a batch. The same step gives the same dropout, so that a second pass with other weights
@@ -49,7 +50,7 @@ struct Outputs {
 pub(super) fn pass(
     classifier: &Classifier,
     batch: &Batch,
-    state: Option<XlstmState>,
+    state: Option<NetworkState>,
     settings: &PassSettings<'_>,
 ) -> Result<Pass, SupervisedError> {
     let outputs = forward(classifier, batch, state, settings)?;
@@ -97,21 +98,19 @@ fn note_losses(mix: Option<&Mix>, weights: &[f32], losses: &mut [f32]) {
 fn forward(
     classifier: &Classifier,
     batch: &Batch,
-    state: Option<XlstmState>,
+    state: Option<NetworkState>,
     settings: &PassSettings<'_>,
 ) -> Result<Outputs, SupervisedError> {
     let PassSettings { config, device, step, .. } = settings;
     let input = Tensor::<3>::from_data(TensorData::new(batch.inputs.clone(), batch.shape), *device);
-    let dropout = &config.network.dropout;
-    let drops = dropout.input > 0.0 || dropout.recurrent > 0.0 || dropout.output > 0.0;
+    let drops = classifier.network.architecture().drops();
     let mut generator = generator(config.seed, "supervised/dropout", *step);
     let every_step = config.objective == Objective::EveryStep;
-    let run = Run {
+    let run = NetworkRun {
         state,
-        reset: None,
         dropout: drops.then_some(&mut generator as &mut dyn Rng),
         keep_state: every_step,
-        last_only: !every_step && config.network.pooling == Pooling::Last,
+        last_only: !every_step && classifier.head.config().pooling == Pooling::Last,
     };
     let (hidden, state) = classifier.network.run(input, run)?;
     let [sequences, time, width] = hidden.dims();

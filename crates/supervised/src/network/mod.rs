@@ -1,0 +1,242 @@
+//! The body of a classifier: from windows `[batch, time, inputs]` to hidden vectors `[batch, time, width]`.
+//!
+//! The product is the xLSTM; the others are what it has to beat. All of them run causally over sequences of any length and
+//! carry a state from call to call, so that one trainer, one recipe and one predictor serve them all.
+
+mod context;
+mod convolutional;
+mod initial;
+mod lstm;
+mod perceptron;
+mod transformer;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+use xlstm::{Run, Xlstm, XlstmConfig, XlstmState};
+
+pub use convolutional::{Convolutional, ConvolutionalConfig};
+pub use lstm::{Lstm, LstmConfig, LstmLayerState};
+pub use perceptron::{Perceptron, PerceptronConfig};
+pub use transformer::{Transformer, TransformerConfig};
+
+use crate::error::SupervisedError;
+
+/// Which network, and its sizes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Architecture {
+    /// mLSTM and sLSTM blocks.
+    Xlstm(Box<XlstmConfig>),
+    /// A multi-layer perceptron on the rows at some lags.
+    Perceptron(PerceptronConfig),
+    /// Dilated causal convolutions.
+    Convolutional(ConvolutionalConfig),
+    /// The LSTM of 1997.
+    Lstm(LstmConfig),
+    /// A transformer encoder that looks back.
+    Transformer(TransformerConfig),
+}
+
+impl Default for Architecture {
+    fn default() -> Self {
+        Self::Xlstm(Box::default())
+    }
+}
+
+/// A network of one of the architectures.
+#[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each model")]
+pub enum Network {
+    /// mLSTM and sLSTM blocks.
+    Xlstm(Xlstm),
+    /// A multi-layer perceptron.
+    Perceptron(Perceptron),
+    /// Dilated causal convolutions.
+    Convolutional(Convolutional),
+    /// The LSTM of 1997.
+    Lstm(Lstm),
+    /// A transformer encoder.
+    Transformer(Transformer),
+}
+
+/// What a network carries from call to call.
+#[derive(Clone, Debug)]
+pub enum NetworkState {
+    /// Of an xLSTM.
+    Xlstm(XlstmState),
+    /// Of an LSTM, layer by layer.
+    Lstm(Vec<LstmLayerState>),
+    /// The last rows, `[batch, rows, inputs]`, of a network that sees a fixed number of them; zeros stand for rows before the
+    /// first.
+    Rows(Tensor<3>),
+}
+
+/// How a sequence is run.
+#[derive(Default)]
+pub struct NetworkRun<'a> {
+    /// State before the first step; empty without one.
+    pub state: Option<NetworkState>,
+    /// Makes dropout happen, and says with which numbers.
+    pub dropout: Option<&'a mut dyn Rng>,
+    /// Whether the state after the last step is wanted.
+    pub keep_state: bool,
+    /// Gives the output of the last step alone, `[batch, 1, width]`.
+    pub last_only: bool,
+}
+
+impl Architecture {
+    /// Makes a network for rows of `inputs` columns, its initial weights drawn from `seed`; an xLSTM has both in its own
+    /// configuration.
+    ///
+    /// # Errors
+    /// [`SupervisedError::Config`] or [`SupervisedError::Network`] where sizes are out of range or do not fit together.
+    pub fn init(&self, inputs: usize, seed: u64, device: &Device) -> Result<Network, SupervisedError> {
+        Ok(match self {
+            Self::Xlstm(config) => Network::Xlstm(config.init(device)?),
+            Self::Perceptron(config) => Network::Perceptron(config.init(inputs, seed, device)?),
+            Self::Convolutional(config) => Network::Convolutional(config.init(inputs, seed, device)?),
+            Self::Lstm(config) => Network::Lstm(config.init(inputs, seed, device)?),
+            Self::Transformer(config) => Network::Transformer(config.init(inputs, seed, device)?),
+        })
+    }
+
+    /// Outputs of a step.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Xlstm(config) => config.width,
+            Self::Perceptron(config) => config.width,
+            Self::Convolutional(config) => config.width,
+            Self::Lstm(config) => config.width,
+            Self::Transformer(config) => config.width,
+        }
+    }
+
+    /// Whether training draws random numbers in it.
+    #[must_use]
+    pub fn drops(&self) -> bool {
+        match self {
+            Self::Xlstm(config) => {
+                let dropout = &config.dropout;
+                dropout.input > 0.0 || dropout.recurrent > 0.0 || dropout.output > 0.0
+            }
+            Self::Perceptron(config) => config.dropout > 0.0,
+            Self::Convolutional(config) => config.dropout > 0.0,
+            Self::Lstm(config) => config.dropout > 0.0,
+            Self::Transformer(config) => config.dropout > 0.0,
+        }
+    }
+
+    /// Refuses sizes that are out of range or do not fit together.
+    ///
+    /// # Errors
+    /// As [`Self::init`].
+    pub fn validate(&self) -> Result<(), SupervisedError> {
+        match self {
+            Self::Xlstm(config) => Ok(config.validate()?),
+            Self::Perceptron(config) => config.validate(),
+            Self::Convolutional(config) => config.validate(),
+            Self::Lstm(config) => config.validate(),
+            Self::Transformer(config) => config.validate(),
+        }
+    }
+}
+
+impl Network {
+    /// Its architecture.
+    #[must_use]
+    pub fn architecture(&self) -> Architecture {
+        match self {
+            Self::Xlstm(network) => Architecture::Xlstm(Box::new(network.config().clone())),
+            Self::Perceptron(network) => Architecture::Perceptron(network.config().clone()),
+            Self::Convolutional(network) => Architecture::Convolutional(network.config().clone()),
+            Self::Lstm(network) => Architecture::Lstm(network.config().clone()),
+            Self::Transformer(network) => Architecture::Transformer(network.config().clone()),
+        }
+    }
+
+    /// The state before any step.
+    #[must_use]
+    pub fn empty_state(&self, batch: usize, device: &Device) -> NetworkState {
+        match self {
+            Self::Xlstm(network) => NetworkState::Xlstm(network.empty_state(batch)),
+            Self::Perceptron(network) => network.context().empty(batch, device),
+            Self::Convolutional(network) => network.context().empty(batch, device),
+            Self::Lstm(network) => NetworkState::Lstm(network.empty_state(batch, device)),
+            Self::Transformer(network) => network.context().empty(batch, device),
+        }
+    }
+
+    /// Runs sequences; the state after the last step where it is wanted, cut off from the gradients before it.
+    ///
+    /// # Shapes
+    /// `input` `[batch, time, inputs]`, the result `[batch, time, width]`.
+    ///
+    /// # Errors
+    /// [`SupervisedError::Data`] where the columns or the state are those of another network; [`SupervisedError::Network`].
+    pub fn run(
+        &self,
+        input: Tensor<3>,
+        run: NetworkRun<'_>,
+    ) -> Result<(Tensor<3>, Option<NetworkState>), SupervisedError> {
+        match self {
+            Self::Xlstm(network) => {
+                let state = match run.state {
+                    Some(NetworkState::Xlstm(state)) => Some(state),
+                    None => None,
+                    Some(_) => return Err(foreign_state()),
+                };
+                let NetworkRun { dropout, keep_state, last_only, .. } = run;
+                let (hidden, state) =
+                    network.run(input, Run { state, reset: None, dropout, keep_state, last_only })?;
+                Ok((hidden, state.map(NetworkState::Xlstm)))
+            }
+            Self::Perceptron(network) => {
+                let (rows, state, mut dropout) = network.context().rows(input, run)?;
+                Ok((network.forward(rows, &mut dropout), state))
+            }
+            Self::Convolutional(network) => {
+                let (rows, state, mut dropout) = network.context().rows(input, run)?;
+                Ok((network.forward(rows, &mut dropout), state))
+            }
+            Self::Lstm(network) => network.run(input, run),
+            Self::Transformer(network) => {
+                let (rows, state, mut dropout) = network.context().rows(input, run)?;
+                Ok((network.forward(rows, &mut dropout), state))
+            }
+        }
+    }
+
+    /// All hidden vectors of sequences that begin with an empty state.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn forward(&self, input: Tensor<3>) -> Result<Tensor<3>, SupervisedError> {
+        Ok(self.run(input, NetworkRun::default())?.0)
+    }
+}
+
+fn foreign_state() -> SupervisedError {
+    SupervisedError::data("the state", "it is of another network; begin with an empty one")
+}
+
+/// Refuses a size of 0.
+fn at_least_one(field: &str, value: usize) -> Result<(), SupervisedError> {
+    if value == 0 {
+        return Err(SupervisedError::config(field, value, "give at least 1"));
+    }
+    Ok(())
+}
+
+/// Refuses what is no share that can be dropped.
+fn droppable(share: f64) -> Result<(), SupervisedError> {
+    if (0.0..1.0).contains(&share) {
+        return Ok(());
+    }
+    Err(SupervisedError::config("dropout", share, "give a share of 0 or more, below 1"))
+}
+
+#[cfg(test)]
+mod tests;
