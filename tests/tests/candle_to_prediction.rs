@@ -117,6 +117,7 @@ impl Made {
             epoch: trained.best_epoch,
             config: self.config.clone(),
             commit: None,
+            trials: None,
         };
         let mut bundle = ModelBundle {
             classifier: trained.classifier,

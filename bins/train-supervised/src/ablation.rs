@@ -258,7 +258,7 @@ fn measure(
             train(&job.dataset, &config, &device, &job.data_hash, Checkpoints::default(), &mut recorder)?;
         let last = trained.history.last().cloned();
         variant.epochs.push(trained.history.len());
-        let bundle = job.finish(trained, &config, name, None)?;
+        let bundle = job.finish(trained, &config, name, None, None)?.bundle;
         let of = |part: &str| bundle.metrics.get(part).context("a part was not judged");
         let (validation, test) = (of("validation")?, of("test")?);
         tracing::info!("{name}, seed {}: test macro-F1 {:.4}", config.seed, test.decided.macro_f1);

@@ -9,6 +9,7 @@ use labels::threshold_search::{Goal, Objective, Symmetry};
 use labels::{AdaptiveThreshold, HorizonReturn, Labeler, Threshold, TrendScanning, TripleBarrier};
 use market_data::import::ImportOptions;
 use serde::{Deserialize, Serialize};
+use supervised::baseline::BaselinesConfig;
 use supervised::{DeviceKind, SupervisedConfig};
 
 use crate::Input;
@@ -31,6 +32,8 @@ pub(crate) struct Configuration {
     pub(crate) validation_days: u32,
     /// The training.
     pub(crate) supervised: SupervisedConfig,
+    /// The models that `--baselines` sets beside it.
+    pub(crate) baselines: BaselinesConfig,
     /// How files are read and judged.
     pub(crate) import: ImportOptions,
 }
@@ -76,6 +79,7 @@ impl Default for Configuration {
             split: SplitSetting::default(),
             validation_days: 30,
             supervised: SupervisedConfig::default(),
+            baselines: BaselinesConfig::default(),
             import: ImportOptions::default(),
         }
     }

@@ -13,7 +13,7 @@ use market_data::import::{ImportOptions, gather_candles};
 use market_data::store::Store;
 use market_data::{CandleSeries, ExogenousSeries, SeriesKey, Timeframe, Timestamp};
 use rayon::prelude::*;
-use supervised::dataset::LabelledFrame;
+use supervised::dataset::{Dataset, DatasetSeries, LabelledFrame};
 use supervised::{FrameLogits, Interval};
 
 use crate::Input;
@@ -179,6 +179,20 @@ impl Candles {
             anyhow::Ok(LabelledFrame { frame: self.frame(key, spec)?, labels: self.labels(key, labeler)? })
         };
         self.keys.par_iter().map(of).collect()
+    }
+
+    /// As [`Self::labelled`], of the series of a dataset.
+    pub(crate) fn labelled_as(
+        &self,
+        dataset: &Dataset,
+        spec: &FeatureSpec,
+        labeler: &Labeler,
+    ) -> anyhow::Result<Vec<LabelledFrame>> {
+        let of = |series: &DatasetSeries| {
+            let key = series.key();
+            anyhow::Ok(LabelledFrame { frame: self.frame(key, spec)?, labels: self.labels(key, labeler)? })
+        };
+        dataset.series().par_iter().map(of).collect()
     }
 
     /// The labeler with thresholds that were found on the training time.

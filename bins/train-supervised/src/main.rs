@@ -5,6 +5,7 @@
 //! too rarely) or 2 (an error).
 
 mod ablation;
+mod baselines;
 mod configuration;
 mod data;
 mod evaluate;
@@ -19,6 +20,7 @@ use clap::{Args, Parser, Subcommand};
 use command_line::{CommonArguments, ConfigLoader, Outcome};
 use market_data::Timeframe;
 use market_data::quality::{Policy, SignKind};
+use supervised::baseline::BaselineKind;
 
 use configuration::Configuration;
 
@@ -103,6 +105,22 @@ struct Train {
     /// How many models are trained, with seeds that count up from `supervised.seed`
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     seeds: u32,
+
+    /// Fit simpler models on the same split and set them beside the xLSTM: those of the section `baselines`, or some of them
+    /// by name, `--baselines=lstm,random-forest`
+    #[arg(
+        long,
+        value_name = "MODELS",
+        num_args = 0..,
+        require_equals = true,
+        value_delimiter = ',',
+        value_parser = baselines::parse_kind
+    )]
+    baselines: Option<Vec<BaselineKind>>,
+
+    /// How many trials a search took to find this configuration, to be written into the bundle; `tune` does it itself
+    #[arg(long, value_name = "N")]
+    trials: Option<u64>,
 
     /// Directory for models
     #[arg(long, value_name = "DIR")]

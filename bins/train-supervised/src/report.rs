@@ -6,9 +6,11 @@ use anyhow::Context;
 use command_line::{CommonArguments, Table, print_json, print_text};
 use market_data::store::write_file;
 use serde::Serialize;
+use supervised::comparison::{Advantage, SeedSummary};
 use supervised::metrics::BootstrapInterval;
 use supervised::{Assessment, Skill};
 
+use crate::baselines::{BaselineReport, ModelSummary};
 use crate::training::TrainReport;
 
 /// Writes a document beside what it tells about.
@@ -38,7 +40,86 @@ pub(crate) fn print_training(report: &TrainReport, common: &CommonArguments) -> 
             verdict(&seed.test),
         ))?;
     }
-    print_text(&format!("bundle: {}\n", report.bundle.display()))
+    if report.seeds.len() > 1 || !report.baselines.is_empty() {
+        print_models(&report.summary, &report.baselines)?;
+    }
+    print_text(&format!("bundle (seed {}, the median): {}\n", report.median_seed, report.bundle.display()))
+}
+
+/// The xLSTM and its baselines on the test part, over all seeds.
+fn print_models(model: &ModelSummary, baselines: &[BaselineReport]) -> anyhow::Result<()> {
+    let mut table = Table::new([
+        "model, test part",
+        "seeds",
+        "macro-F1",
+        "MCC",
+        "log-loss",
+        "direction AUC",
+        "xLSTM - it, macro-F1",
+        "widest interval",
+        "clear for",
+        "McNemar p, in blocks",
+    ]);
+    let cells = |name: &str, summary: &ModelSummary| {
+        vec![
+            name.to_owned(),
+            summary.macro_f1.seeds.to_string(),
+            spread(&summary.macro_f1),
+            spread(&summary.mcc),
+            spread(&summary.log_loss),
+            summary.direction_auc.as_ref().map_or("-".to_owned(), spread),
+        ]
+    };
+    let rest = |cells: Vec<String>, more: [String; 4]| -> [String; 10] {
+        let mut all: [String; 10] = std::array::from_fn(|_| String::new());
+        for (place, cell) in all.iter_mut().zip(cells.into_iter().chain(more)) {
+            *place = cell;
+        }
+        all
+    };
+    table.row(rest(cells("xlstm", model), std::array::from_fn(|_| String::new())));
+    for baseline in baselines {
+        let row = cells(baseline.model.name(), &baseline.summary);
+        table.row(rest(row, beside(baseline)));
+    }
+    table.print()?;
+    Ok(())
+}
+
+fn spread(summary: &SeedSummary) -> String {
+    match summary.standard_deviation {
+        Some(deviation) => format!("{:.4} ± {deviation:.4}", summary.mean),
+        None => format!("{:.4}", summary.mean),
+    }
+}
+
+/// Difference of the macro-F1, mean over the seeds; the outermost limits of their intervals; the seeds for which one is clearly
+/// better; the median p-value.
+fn beside(baseline: &BaselineReport) -> [String; 4] {
+    let paired: Vec<_> = baseline
+        .seeds
+        .iter()
+        .filter_map(|seed| seed.comparison.paired.as_ref())
+        .map(|one| one.macro_f1)
+        .collect();
+    if paired.is_empty() {
+        return ["too few rows".to_owned(), String::new(), String::new(), String::new()];
+    }
+    let mean = paired.iter().map(|one| one.difference).sum::<f64>() / paired.len() as f64;
+    let lower = paired.iter().map(|one| one.lower).fold(f64::INFINITY, f64::min);
+    let upper = paired.iter().map(|one| one.upper).fold(f64::NEG_INFINITY, f64::max);
+    let of = |advantage: Advantage| {
+        baseline.seeds.iter().filter(|seed| seed.comparison.advantage() == advantage).count()
+    };
+    let mut p: Vec<f64> =
+        baseline.seeds.iter().filter_map(|seed| seed.comparison.clustered).map(|test| test.p_value).collect();
+    p.sort_unstable_by(f64::total_cmp);
+    [
+        format!("{mean:+.4}"),
+        format!("{lower:+.4} to {upper:+.4}"),
+        format!("xLSTM {}, it {}, of {}", of(Advantage::First), of(Advantage::Second), paired.len()),
+        p.get(p.len().saturating_sub(1) / 2).map_or(String::new(), |p| format!("{p:.4}")),
+    ]
 }
 
 pub(crate) const HEADER: [&str; 12] = [

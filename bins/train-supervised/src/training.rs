@@ -9,13 +9,15 @@ use features::FeatureSpec;
 use labels::Labeler;
 use rayon::prelude::*;
 use serde::Serialize;
+use supervised::comparison::SeedSummary;
 use supervised::dataset::{Dataset, DatasetSeries, Excluded, FeatureFit, Part, prepare};
 use supervised::{
-    Assessment, Checkpoints, Interval, ModelBundle, Origin, Predictor, ScoredRows, SupervisedConfig, Trained,
-    assess, calibrate, train,
+    Assessment, Checkpoints, Interval, JudgedRows, ModelBundle, Origin, Predictor, ScoredRows,
+    SupervisedConfig, Trained, assess_judged, calibrate, train,
 };
 
 use crate::Train;
+use crate::baselines::{BaselineReport, Baselines, ModelSummary, PARTS, reports};
 use crate::configuration::{Configuration, read_labeler};
 use crate::data::{Candles, Periods, specification};
 use crate::progress::Recorder;
@@ -30,6 +32,12 @@ pub(crate) struct Job {
     pub(crate) dataset: Dataset,
     pub(crate) fit: FeatureFit,
     pub(crate) data_hash: String,
+}
+
+/// A trained model and its judgement of the rows of each part.
+pub(crate) struct Finished {
+    pub(crate) bundle: ModelBundle,
+    pub(crate) judged: BTreeMap<&'static str, JudgedRows>,
 }
 
 /// What one seed gave.
@@ -55,8 +63,12 @@ pub(crate) struct TrainReport {
     pub(crate) command: &'static str,
     pub(crate) name: String,
     pub(crate) directory: PathBuf,
-    /// The bundle of the seed that validation likes best.
+    /// The bundle of the seed in the middle, by the validation metric: the best one is chosen by luck.
     pub(crate) bundle: PathBuf,
+    /// Its seed.
+    pub(crate) median_seed: u64,
+    /// Scores on the test part over all seeds.
+    pub(crate) summary: ModelSummary,
     pub(crate) series: Vec<String>,
     pub(crate) excluded: Vec<Excluded>,
     pub(crate) refused: Vec<(String, String)>,
@@ -67,6 +79,8 @@ pub(crate) struct TrainReport {
     pub(crate) data_hash: String,
     pub(crate) config: SupervisedConfig,
     pub(crate) seeds: Vec<SeedReport>,
+    /// The models to compare with, where they were asked for.
+    pub(crate) baselines: Vec<BaselineReport>,
 }
 
 impl Job {
@@ -110,6 +124,11 @@ impl Job {
         Ok(Self { candles, periods, spec, labeler, dataset, fit, data_hash })
     }
 
+    /// Candles that depend on each other: several times the window of the labels.
+    pub(crate) fn block(&self) -> usize {
+        10 * self.labeler.window() as usize
+    }
+
     /// The bundle of a trained classifier, calibrated on the validation rows, and what it is worth on both parts.
     pub(crate) fn finish(
         &self,
@@ -117,7 +136,8 @@ impl Job {
         config: &SupervisedConfig,
         name: &str,
         commit: Option<String>,
-    ) -> anyhow::Result<ModelBundle> {
+        trials: Option<u64>,
+    ) -> anyhow::Result<Finished> {
         let origin = Origin {
             name: name.to_owned(),
             timeframe: self.candles.timeframe,
@@ -129,6 +149,7 @@ impl Job {
             epoch: trained.best_epoch,
             config: config.clone(),
             commit,
+            trials,
         };
         let bundle = ModelBundle {
             classifier: trained.classifier,
@@ -142,14 +163,15 @@ impl Job {
         let predictor = Predictor::new(bundle.clone())?;
         let (validation, test) = self.score(&predictor)?;
         let calibration = calibrate(&validation, &config.calibration)?;
-        let block = 10 * self.labeler.window() as usize;
-        let mut metrics = BTreeMap::new();
-        for (part, rows) in [("validation", &validation), ("test", &test)] {
-            let assessed = assess(rows, &calibration, bundle.origin.prior, block, config.seed)
+        let (mut metrics, mut judged) = (BTreeMap::new(), BTreeMap::new());
+        for (part, rows) in [(PARTS[0], validation), (PARTS[1], test)] {
+            let rows = JudgedRows::new(rows, &calibration)?;
+            let assessed = assess_judged(&rows, bundle.origin.prior, self.block(), config.seed)
                 .with_context(|| format!("judging the {part} part"))?;
             metrics.insert(part.to_owned(), assessed);
+            judged.insert(part, rows);
         }
-        Ok(ModelBundle { calibration, metrics, ..bundle })
+        Ok(Finished { bundle: ModelBundle { calibration, metrics, ..bundle }, judged })
     }
 
     /// The logits of the validation and the test rows.
@@ -184,6 +206,9 @@ pub(crate) fn run(
 ) -> anyhow::Result<Outcome> {
     configuration.take(&arguments.input);
     configuration.supervised.validate().context("section `supervised`")?;
+    if let Some(models) = arguments.baselines.as_ref().filter(|models| !models.is_empty()) {
+        configuration.baselines.models.clone_from(models);
+    }
     let device = configuration.device.device()?;
     let out = arguments.out.clone().unwrap_or_else(|| configuration.out.clone());
     let directory = model_directory(&out, &arguments.name)?;
@@ -194,7 +219,11 @@ pub(crate) fn run(
         remove(&directory)?;
     }
     open(&directory)?;
-    let mut seeds = Vec::new();
+    let mut baselines = match &arguments.baselines {
+        Some(_) => Some(Baselines::prepare(&job, &configuration.baselines, &device, arguments.resume)?),
+        None => None,
+    };
+    let (mut seeds, mut compared) = (Vec::new(), Vec::new());
     for number in 0..u64::from(arguments.seeds) {
         let mut config = configuration.supervised.clone();
         config.seed = configuration.supervised.seed.wrapping_add(number);
@@ -205,8 +234,15 @@ pub(crate) fn run(
         let checkpoints = Checkpoints { directory: Some(&checkpoints), resume: arguments.resume };
         let trained = train(&job.dataset, &config, &device, &job.data_hash, checkpoints, &mut recorder)?;
         let history = trained.history.clone();
-        let finished = job.finish(trained, &config, &arguments.name, arguments.commit.clone())?;
-        finished.write(&bundle, true)?;
+        let commit = arguments.commit.clone();
+        let Finished { bundle: finished, judged } =
+            job.finish(trained, &config, &arguments.name, commit, arguments.trials)?;
+        let stored = match &mut baselines {
+            Some(baselines) => baselines.of_seed(&own, &config, &judged, common)?,
+            None => Vec::new(),
+        };
+        finished.write_with_baselines(&stored, &bundle, true)?;
+        compared.push((config.seed, stored));
         let assessed = |part: &str| finished.metrics.get(part).cloned().context("a part was not judged");
         seeds.push(SeedReport {
             seed: config.seed,
@@ -220,7 +256,11 @@ pub(crate) fn run(
             test: assessed("test")?,
         });
     }
-    let bundle = choose(&seeds, &configuration.supervised, &directory)?;
+    let chosen = median(&seeds, &configuration.supervised)?;
+    let bundle = directory.join("bundle");
+    ModelBundle::copy(&chosen.bundle, &bundle, true)?;
+    let median_seed = chosen.seed;
+    drop(baselines);
     let dataset = &job.dataset;
     let labels = BTreeMap::from([
         ("training", dataset.class_counts(Part::Training)),
@@ -231,6 +271,8 @@ pub(crate) fn run(
         name: arguments.name.clone(),
         directory: directory.clone(),
         bundle,
+        median_seed,
+        summary: ModelSummary::of(seeds.iter().map(|seed| &seed.test))?,
         series: dataset.series().iter().map(|series| series.key().to_string()).collect(),
         excluded: dataset.excluded().to_vec(),
         refused: job.candles.refused.clone(),
@@ -241,6 +283,7 @@ pub(crate) fn run(
         data_hash: job.data_hash.clone(),
         config: configuration.supervised,
         seeds,
+        baselines: reports(&compared)?,
     };
     report::write(&directory.join("summary.json"), &report)?;
     report::print_training(&report, common)?;
@@ -292,16 +335,14 @@ fn open(directory: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("{}: cannot create the directory", directory.display()))
 }
 
-/// Copies the bundle that validation likes best to the model's own directory.
-fn choose(seeds: &[SeedReport], config: &SupervisedConfig, directory: &Path) -> anyhow::Result<PathBuf> {
+/// The seed in the middle by the validation metric, of two the lower: what this data and this recipe give, where the best
+/// one would be chosen by luck.
+fn median<'a>(seeds: &'a [SeedReport], config: &SupervisedConfig) -> anyhow::Result<&'a SeedReport> {
     let metric = config.validation.metric;
     let value = |seed: &SeedReport| {
         let value = seed.validation.decided.get(metric);
         if metric.higher_is_better() { value } else { -value }
     };
-    let best = seeds.iter().max_by(|left, right| value(left).total_cmp(&value(right))).context("no seed")?;
-    let bundle = directory.join("bundle");
-    let read = ModelBundle::read(&best.bundle, &supervised::DeviceKind::default().device()?)?;
-    read.write(&bundle, true)?;
-    Ok(bundle)
+    let summary = SeedSummary::of(&seeds.iter().map(value).collect::<Vec<_>>())?;
+    seeds.get(summary.median_model).context("no seed")
 }

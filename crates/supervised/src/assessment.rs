@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::calibration::{Calibration, DecisionRule, TemperatureScaling};
 use crate::config::CalibrationConfig;
-use crate::dataset::CLASSES;
+use crate::dataset::{CLASSES, Dataset};
 use crate::error::SupervisedError;
 use crate::metrics::{
     BootstrapConfig, BootstrapInterval, Metrics, Reliability, area_under_curve, block_bootstrap,
     log_loss_advantage,
 };
 use crate::predictor::FrameLogits;
+use crate::trainer::RowLogits;
 
 /// The logits of labelled rows beside their classes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -69,10 +70,39 @@ impl ScoredRows {
         self.logits.extend(others.logits);
     }
 
+    /// Labelled rows of a dataset with their logits, as [`crate::evaluate`] gives them.
+    ///
+    /// # Errors
+    /// [`SupervisedError::Data`] where the dataset has no such rows.
+    pub fn of_dataset(dataset: &Dataset, found: &RowLogits) -> Result<Self, SupervisedError> {
+        let names = dataset.series().iter().map(|series| series.key().to_string()).collect();
+        let open_time = |(series, row): (&u32, &u32)| {
+            let times = dataset.series().get(*series as usize)?.frame().open_times();
+            times.get(*row as usize).copied()
+        };
+        let open_time: Option<Vec<Timestamp>> = found.series.iter().zip(&found.row).map(open_time).collect();
+        let open_time = open_time
+            .ok_or_else(|| SupervisedError::data("the rows with logits", "they are of another dataset"))?;
+        let (series, targets, logits) = (found.series.clone(), found.targets.clone(), found.logits.clone());
+        Ok(Self { names, series, open_time, targets, logits })
+    }
+
     /// How many rows there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.targets.len()
+    }
+
+    /// When the candle of each row opens.
+    #[must_use]
+    pub fn open_times(&self) -> &[Timestamp] {
+        &self.open_time
+    }
+
+    /// Name of the series of a row.
+    #[must_use]
+    pub fn series_of(&self, row: usize) -> Option<&str> {
+        self.names.get(*self.series.get(row)? as usize).map(String::as_str)
     }
 
     /// Whether there is none.
@@ -91,6 +121,56 @@ impl ScoredRows {
     #[must_use]
     pub fn logits(&self) -> &[f32] {
         &self.logits
+    }
+}
+
+/// Rows with the probabilities and classes that a model makes of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JudgedRows {
+    rows: ScoredRows,
+    /// `[rows, 3]`.
+    probabilities: Vec<f32>,
+    classes: Vec<u8>,
+}
+
+impl JudgedRows {
+    /// What calibration makes of the logits.
+    ///
+    /// # Errors
+    /// [`SupervisedError::Data`] for logits that are not finite.
+    pub fn new(rows: ScoredRows, calibration: &Calibration) -> Result<Self, SupervisedError> {
+        let (probabilities, classes) = calibration.apply(&rows.logits)?;
+        Ok(Self { rows, probabilities, classes })
+    }
+
+    /// The same rows with classes that were decided otherwise, one for each row.
+    ///
+    /// # Errors
+    /// [`SupervisedError::Data`] where they are more or fewer than the rows.
+    pub fn with_classes(self, classes: Vec<u8>) -> Result<Self, SupervisedError> {
+        if classes.len() != self.rows.len() {
+            let reason = format!("they are {}, the rows {}", classes.len(), self.rows.len());
+            return Err(SupervisedError::data("the classes", reason));
+        }
+        Ok(Self { classes, ..self })
+    }
+
+    /// The rows.
+    #[must_use]
+    pub fn rows(&self) -> &ScoredRows {
+        &self.rows
+    }
+
+    /// Calibrated probabilities, `[rows, 3]`.
+    #[must_use]
+    pub fn probabilities(&self) -> &[f32] {
+        &self.probabilities
+    }
+
+    /// The classes decided.
+    #[must_use]
+    pub fn classes(&self) -> &[u8] {
+        &self.classes
     }
 }
 
@@ -159,17 +239,29 @@ pub fn assess(
     block: usize,
     seed: u64,
 ) -> Result<Assessment, SupervisedError> {
+    assess_judged(&JudgedRows::new(rows.clone(), calibration)?, prior, block, seed)
+}
+
+/// As [`assess`], of rows whose classes are decided.
+///
+/// # Errors
+/// As [`assess`].
+pub fn assess_judged(
+    judged: &JudgedRows,
+    prior: [f64; CLASSES],
+    block: usize,
+    seed: u64,
+) -> Result<Assessment, SupervisedError> {
+    let JudgedRows { rows, probabilities, classes } = judged;
     if rows.is_empty() {
         let reason = "no row has features, a label and a place in it; give longer series, or another split";
         return Err(SupervisedError::data("the part to judge", reason));
     }
-    let (probabilities, classes) = calibration.apply(&rows.logits)?;
-    let (_, most_probable) =
-        Calibration { decision: DecisionRule::default(), ..*calibration }.apply(&rows.logits)?;
+    let most_probable = DecisionRule::default().apply(probabilities)?;
     let all: Vec<usize> = (0..rows.len()).collect();
     let advantage =
-        interval(rows, &all, &log_loss_advantage(&probabilities, &rows.targets, prior)?, block, seed)?;
-    let direction = Direction::of(&probabilities, &rows.targets, prior);
+        interval(rows, &all, &log_loss_advantage(probabilities, &rows.targets, prior)?, block, seed)?;
+    let direction = Direction::of(probabilities, &rows.targets, prior);
     let is_move: Vec<bool> = rows.targets.iter().map(|target| *target != HOLD).collect();
     let of_move: Vec<f64> = probabilities.chunks_exact(CLASSES).map(|row| 1.0 - f64::from(row[1])).collect();
     let mut series = BTreeMap::new();
@@ -181,18 +273,18 @@ pub fn assess(
         let of = |values: &[u8]| -> Vec<u8> { own.iter().map(|row| values[*row]).collect() };
         let own_probabilities: Vec<f32> =
             own.iter().flat_map(|row| &probabilities[row * CLASSES..(row + 1) * CLASSES]).copied().collect();
-        let metrics = Metrics::of(&own_probabilities, &of(&rows.targets), &of(&classes), prior)?;
+        let metrics = Metrics::of(&own_probabilities, &of(&rows.targets), &of(classes), prior)?;
         series.insert(name.clone(), metrics);
     }
     Ok(Assessment {
-        decided: Metrics::of(&probabilities, &rows.targets, &classes, prior)?,
-        most_probable: Metrics::of(&probabilities, &rows.targets, &most_probable, prior)?,
+        decided: Metrics::of(probabilities, &rows.targets, classes, prior)?,
+        most_probable: Metrics::of(probabilities, &rows.targets, &most_probable, prior)?,
         advantage,
         skill: Skill::of(advantage),
         move_auc: area_under_curve(&of_move, &is_move),
         direction_auc: area_under_curve(&direction.buy, &direction.rose),
         direction_advantage: interval(rows, &direction.rows, &direction.advantage, block, seed)?,
-        reliability: Reliability::of(&probabilities, &rows.targets)?,
+        reliability: Reliability::of(probabilities, &rows.targets)?,
         series,
     })
 }

@@ -42,13 +42,16 @@
 
 mod assessment;
 pub mod augmentation;
+pub mod baseline;
 pub mod bundle;
 pub mod calibration;
 mod classifier;
+pub mod comparison;
 mod config;
 pub mod dataset;
 mod device;
 mod error;
+pub mod explanation;
 pub mod loss;
 pub mod metrics;
 pub mod network;
@@ -57,12 +60,16 @@ mod prediction_rows;
 mod predictor;
 mod random;
 pub mod sampling;
+pub mod selection;
 pub mod tensor_board;
 mod trainer;
 pub mod transform;
+pub mod tuning;
 
-pub use assessment::{Assessment, ScoredRows, Skill, assess, calibrate};
-pub use bundle::{Interval, ModelBundle, Origin};
+pub use burn::tensor::Device;
+
+pub use assessment::{Assessment, JudgedRows, ScoredRows, Skill, assess, assess_judged, calibrate};
+pub use bundle::{Interval, ModelBundle, Origin, StoredBaseline};
 pub use classifier::{Classifier, ClassifierConfig};
 pub use config::{
     CalibrationConfig, NetworkConfig, Objective, SupervisedConfig, TemperatureConfig, ValidationConfig,

@@ -45,6 +45,7 @@ const fn room(name: &'static str, floor: u8, never: &'static [&'static [&'static
 
 const ROOMS: &[Room] = &[
     room("market-data", 1, &[NETWORK, MODELS]),
+    room("charts", 1, &[&[EVERY_MEMBER], NETWORK, MODELS, TABLES, CLOCKS]),
     room("features", 2, &[&["labels"], NETWORK, MODELS]),
     room("labels", 2, &[NETWORK, MODELS]),
     room("xlstm", 2, &[&[EVERY_MEMBER], OTHER_MODELS, TABLES, NETWORK]),

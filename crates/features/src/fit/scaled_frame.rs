@@ -94,6 +94,12 @@ impl ScaledFrame {
         &self.columns
     }
 
+    /// Gives up the columns for which `kept` is false; columns beyond its end stay.
+    pub fn retain_columns(&mut self, kept: &[bool]) {
+        let mut kept = kept.iter();
+        self.columns.retain(|_| kept.next().copied().unwrap_or(true));
+    }
+
     /// Copies rows into `out`, row by row: `[rows, width]`.
     ///
     /// # Errors

@@ -39,6 +39,15 @@ pub enum DropReason {
         /// Their correlation.
         correlation: f64,
     },
+    /// Others say more of the classes.
+    Score {
+        /// What the columns were ranked by.
+        method: String,
+        /// What it gave for this one.
+        score: f64,
+        /// Its place among the columns ranked, from 1 for the best.
+        rank: usize,
+    },
 }
 
 /// A column that is left out.
@@ -188,6 +197,44 @@ impl Selection {
     /// The columns left out, and why.
     pub fn dropped(&self) -> &[Dropped] {
         &self.dropped
+    }
+
+    /// The same selection with fewer columns: those of `reasons`, one for each column kept so far, without a reason.
+    ///
+    /// # Errors
+    /// [`FeatureError::Mismatch`] where the reasons are not one a column; [`FeatureError::TooLittle`] where no column is left.
+    pub fn restrict(&self, reasons: Vec<Option<DropReason>>) -> Result<Self, FeatureError> {
+        if reasons.len() != self.kept.len() {
+            return Err(FeatureError::mismatch(
+                "the reasons to leave columns out".to_owned(),
+                format!("one for each of {} columns", self.kept.len()),
+                reasons.len().to_string(),
+            ));
+        }
+        let mut restricted = Self {
+            feature_hash: self.feature_hash.clone(),
+            kept: Vec::new(),
+            names: Vec::new(),
+            dropped: self.dropped.clone(),
+        };
+        for ((index, name), reason) in self.kept.iter().zip(&self.names).zip(reasons) {
+            if let Some(reason) = reason {
+                restricted.dropped.push(Dropped { name: name.clone(), reason });
+            } else {
+                restricted.kept.push(*index);
+                restricted.names.push(name.clone());
+            }
+        }
+        if restricted.kept.is_empty() {
+            return Err(FeatureError::TooLittle {
+                what: "a selection".to_owned(),
+                needed: 1,
+                unit: "columns",
+                found: 0,
+                remedy: "keep more columns".to_owned(),
+            });
+        }
+        Ok(restricted)
     }
 
     /// The values of the columns kept, of a row or of a list of columns.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use xlstm::weights;
 
-use super::{FORMAT, Manifest, ModelBundle, VERSION, class_order};
+use super::{FORMAT, Manifest, ModelBundle, StoredBaseline, VERSION, class_order};
 use crate::calibration::Calibration;
 use crate::error::SupervisedError;
 
@@ -22,8 +22,45 @@ const INPUTS: &str = "inputs.json";
 const LABELER: &str = "labeler.toml";
 const CALIBRATION: &str = "calibration.json";
 const METRICS: &str = "metrics.json";
+/// The directory of the baselines.
+const BASELINES: &str = "baselines";
+/// What every bundle has beside the manifest.
+const FILES: [&str; 6] = [WEIGHTS, FEATURES, INPUTS, LABELER, CALIBRATION, METRICS];
 
-pub(super) fn write(bundle: &ModelBundle, directory: &Path, replace: bool) -> Result<(), SupervisedError> {
+pub(super) fn write(
+    bundle: &ModelBundle,
+    baselines: &[StoredBaseline],
+    directory: &Path,
+    replace: bool,
+) -> Result<(), SupervisedError> {
+    place(directory, replace, |building| fill(bundle, baselines, building))
+}
+
+pub(super) fn copy(from: &Path, to: &Path, replace: bool) -> Result<(), SupervisedError> {
+    let manifest = checked_manifest(from)?;
+    place(to, replace, |building| {
+        for name in manifest.checksums.keys().map(String::as_str).chain([MANIFEST]) {
+            let path = building.join(name);
+            if let Some(parent) = path.parent() {
+                create(parent)?;
+            }
+            write_file(&path, &read_bytes(&from.join(name))?)?;
+        }
+        Ok(())
+    })
+}
+
+pub(super) fn read_baselines(directory: &Path) -> Result<Vec<StoredBaseline>, SupervisedError> {
+    let manifest = checked_manifest(directory)?;
+    manifest.baselines.iter().map(|name| StoredBaseline::read(&directory.join(baseline_file(name)))).collect()
+}
+
+/// Lets `fill` make the files of a bundle in a hidden neighbour of the directory, which then takes its place.
+fn place(
+    directory: &Path,
+    replace: bool,
+    fill: impl FnOnce(&Path) -> Result<(), SupervisedError>,
+) -> Result<(), SupervisedError> {
     if directory.exists() {
         if !replace {
             let reason = "it exists; name another directory, or allow replacing it";
@@ -36,9 +73,8 @@ pub(super) fn write(bundle: &ModelBundle, directory: &Path, replace: bool) -> Re
     }
     let building = beside(directory, "building")?;
     remove(&building)?;
-    std::fs::create_dir_all(&building)
-        .map_err(|error| SupervisedError::file(&building, format!("cannot create the directory: {error}")))?;
-    fill(bundle, &building)?;
+    create(&building)?;
+    fill(&building)?;
     // The old one steps aside, so that a complete bundle stands there at every time but the moment between two renames.
     let old = beside(directory, "old")?;
     remove(&old)?;
@@ -49,16 +85,35 @@ pub(super) fn write(bundle: &ModelBundle, directory: &Path, replace: bool) -> Re
     remove(&old)
 }
 
-fn fill(bundle: &ModelBundle, directory: &Path) -> Result<(), SupervisedError> {
+fn create(directory: &Path) -> Result<(), SupervisedError> {
+    std::fs::create_dir_all(directory)
+        .map_err(|error| SupervisedError::file(directory, format!("cannot create the directory: {error}")))
+}
+
+fn baseline_file(name: &str) -> String {
+    format!("{BASELINES}/{name}.msgpack")
+}
+
+fn fill(bundle: &ModelBundle, baselines: &[StoredBaseline], directory: &Path) -> Result<(), SupervisedError> {
     weights::save(&bundle.classifier, &weights::Manifest::new(), &directory.join(WEIGHTS), true)?;
     write_text(directory, FEATURES, &bundle.spec.to_toml()?)?;
     write_json(directory, INPUTS, &bundle.fit)?;
     write_text(directory, LABELER, &bundle.labeler.to_toml())?;
     write_json(directory, CALIBRATION, &bundle.calibration)?;
     write_json(directory, METRICS, &bundle.metrics)?;
+    let mut names: Vec<String> = FILES.map(str::to_owned).to_vec();
+    if !baselines.is_empty() {
+        create(&directory.join(BASELINES))?;
+    }
+    for stored in baselines {
+        let name = baseline_file(stored.baseline.kind.name());
+        stored.write(&directory.join(&name))?;
+        names.push(name);
+    }
     let mut checksums = BTreeMap::new();
-    for name in [WEIGHTS, FEATURES, INPUTS, LABELER, CALIBRATION, METRICS] {
-        checksums.insert(name.to_owned(), checksum(&read_bytes(&directory.join(name))?));
+    for name in names {
+        let found = checksum(&read_bytes(&directory.join(&name))?);
+        checksums.insert(name, found);
     }
     let mut manifest = Manifest {
         format: FORMAT.to_owned(),
@@ -67,6 +122,7 @@ fn fill(bundle: &ModelBundle, directory: &Path) -> Result<(), SupervisedError> {
         class_order: class_order(),
         feature_hash: bundle.feature_hash().to_owned(),
         origin: bundle.origin.clone(),
+        baselines: baselines.iter().map(|stored| stored.baseline.kind.name().to_owned()).collect(),
         checksums,
         checksum: String::new(),
     };
@@ -74,7 +130,8 @@ fn fill(bundle: &ModelBundle, directory: &Path) -> Result<(), SupervisedError> {
     write_json(directory, MANIFEST, &manifest)
 }
 
-pub(super) fn read(directory: &Path, device: &Device) -> Result<ModelBundle, SupervisedError> {
+/// The manifest of a bundle whose files are all as it says.
+fn checked_manifest(directory: &Path) -> Result<Manifest, SupervisedError> {
     let path = directory.join(MANIFEST);
     if !path.exists() {
         let reason = format!(
@@ -92,6 +149,11 @@ pub(super) fn read(directory: &Path, device: &Device) -> Result<ModelBundle, Sup
             return Err(SupervisedError::file(&path, reason));
         }
     }
+    Ok(manifest)
+}
+
+pub(super) fn read(directory: &Path, device: &Device) -> Result<ModelBundle, SupervisedError> {
+    let manifest = checked_manifest(directory)?;
     let spec = FeatureSpec::from_toml(&read_text(directory, FEATURES)?)?;
     let fit: crate::dataset::FeatureFit = read_json(directory, INPUTS)?;
     let hash = spec.hash(manifest.origin.timeframe)?;
@@ -142,8 +204,9 @@ fn read_manifest(path: &Path) -> Result<Manifest, SupervisedError> {
         let reason = "its own checksum does not fit: the file was changed; restore it, or train anew";
         return Err(SupervisedError::file(path, reason));
     }
-    for name in [WEIGHTS, FEATURES, INPUTS, LABELER, CALIBRATION, METRICS] {
-        if !manifest.checksums.contains_key(name) {
+    let of_baselines = manifest.baselines.iter().map(|name| baseline_file(name));
+    for name in FILES.into_iter().map(str::to_owned).chain(of_baselines) {
+        if !manifest.checksums.contains_key(&name) {
             return Err(SupervisedError::file(path, format!("it has no checksum of `{name}`; train anew")));
         }
     }

@@ -9,9 +9,11 @@
 //! | `labeler.toml` | what the classes mean |
 //! | `calibration.json` | temperature and decision rule |
 //! | `metrics.json` | what was measured, and on what |
+//! | `baselines/NAME.msgpack` | where there are: models to compare with, and what they were worth |
 //!
 //! It appears whole or not at all. Reading checks every checksum, and that specification and scaler belong together.
 
+mod baselines;
 mod files;
 
 use std::collections::BTreeMap;
@@ -24,6 +26,8 @@ use labels::splits::TimeRange;
 use labels::{Label, Labeler};
 use market_data::{Timeframe, Timestamp};
 use serde::{Deserialize, Serialize};
+
+pub use baselines::StoredBaseline;
 
 use crate::assessment::Assessment;
 use crate::calibration::Calibration;
@@ -80,6 +84,10 @@ pub struct Origin {
     pub config: SupervisedConfig,
     /// Version of the source, where known.
     pub commit: Option<String>,
+    /// How many trials a search took to find the configuration, where there was one: the more were tried, the less a good
+    /// figure says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trials: Option<u64>,
 }
 
 /// A span of time from `from` up to, but without, `to`.
@@ -119,6 +127,9 @@ struct Manifest {
     class_order: Vec<String>,
     feature_hash: String,
     origin: Origin,
+    /// Names of the baselines, in the order of their kinds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    baselines: Vec<String>,
     /// Checksum (BLAKE3) of every other file.
     checksums: BTreeMap<String, String>,
     /// Checksum of all of the above.
@@ -137,7 +148,36 @@ impl ModelBundle {
     /// # Errors
     /// [`SupervisedError::File`] where something cannot be written or is in the way.
     pub fn write(&self, directory: &Path, replace: bool) -> Result<(), SupervisedError> {
-        files::write(self, directory, replace)
+        self.write_with_baselines(&[], directory, replace)
+    }
+
+    /// As [`Self::write`], with models to compare with.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn write_with_baselines(
+        &self,
+        baselines: &[StoredBaseline],
+        directory: &Path,
+        replace: bool,
+    ) -> Result<(), SupervisedError> {
+        files::write(self, baselines, directory, replace)
+    }
+
+    /// Copies a bundle with everything in it; as [`Self::write`] else.
+    ///
+    /// # Errors
+    /// As [`Self::read`] and [`Self::write`].
+    pub fn copy(from: &Path, to: &Path, replace: bool) -> Result<(), SupervisedError> {
+        files::copy(from, to, replace)
+    }
+
+    /// Reads the baselines of a bundle, in the order of their kinds; none where it was written without.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_baselines(directory: &Path) -> Result<Vec<StoredBaseline>, SupervisedError> {
+        files::read_baselines(directory)
     }
 
     /// Reads a bundle, on a device without gradients.

@@ -6,7 +6,9 @@ use labels::splits::{Split, SplitPlan};
 use serde::{Deserialize, Serialize};
 
 use super::{Dataset, DatasetSeries, Excluded, FeatureFit, NO_CLASS, Part};
+use crate::config::within;
 use crate::error::SupervisedError;
+use crate::selection::RankedSelectionConfig;
 
 /// The features and the labels of one series.
 #[derive(Clone, Debug)]
@@ -23,8 +25,10 @@ pub struct LabelledFrame {
 pub struct PreparationConfig {
     /// How columns are brought to like size.
     pub scaler: ScalerOptions,
-    /// Which columns are left out.
+    /// Which columns are left out whatever the classes are.
     pub selection: SelectionOptions,
+    /// Which of the others are kept for what they say of the classes on the training rows; all by default.
+    pub ranking: Option<RankedSelectionConfig>,
     /// A series with fewer usable, labelled training rows is left out, and the report says so.
     pub minimum_rows_per_series: usize,
 }
@@ -35,6 +39,7 @@ impl Default for PreparationConfig {
         Self {
             scaler: ScalerOptions::default(),
             selection: SelectionOptions::default(),
+            ranking: None,
             minimum_rows_per_series: 1_000,
         }
     }
@@ -48,7 +53,10 @@ impl PreparationConfig {
     pub fn validate(&self) -> Result<(), SupervisedError> {
         self.scaler.validate()?;
         self.selection.validate()?;
-        Ok(())
+        match &self.ranking {
+            Some(ranking) => within("preparation.ranking", ranking.validate()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -96,7 +104,27 @@ pub fn prepare(
         FeatureFit { scaler, selection }
     };
     let dataset = assemble(kept, excluded, &fit, Part::Validation)?;
-    Ok((dataset, fit))
+    match &config.ranking {
+        Some(ranking) => ranked(dataset, fit, ranking),
+        None => Ok((dataset, fit)),
+    }
+}
+
+/// Leaves out the columns that say least of the classes of the training rows.
+fn ranked(
+    mut dataset: Dataset,
+    fit: FeatureFit,
+    ranking: &RankedSelectionConfig,
+) -> Result<(Dataset, FeatureFit), SupervisedError> {
+    let rows = dataset.table(Part::Training, &[0])?;
+    let selection = ranking.restrict(&fit.selection, &rows)?;
+    let stays: Vec<bool> =
+        fit.selection.kept().iter().map(|index| selection.kept().contains(index)).collect();
+    for series in &mut dataset.series {
+        series.frame.retain_columns(&stays);
+    }
+    dataset.width = selection.kept().len();
+    Ok((dataset, FeatureFit { selection, ..fit }))
 }
 
 /// The dataset of an evaluation: what was fitted before is applied, and the test intervals of `plan` are the **test**.

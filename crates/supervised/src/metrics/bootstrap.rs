@@ -120,7 +120,10 @@ pub fn block_bootstrap(
 }
 
 /// Where a block begins, and by how many rows it exceeds one.
-fn distributions(rows: usize, block_length: usize) -> Result<(Uniform<usize>, Geometric), SupervisedError> {
+pub(crate) fn distributions(
+    rows: usize,
+    block_length: usize,
+) -> Result<(Uniform<usize>, Geometric), SupervisedError> {
     let start = Uniform::new(0, rows).map_err(|error| SupervisedError::data("values", error.to_string()))?;
     let length = Geometric::new(1.0 / block_length as f64)
         .map_err(|error| SupervisedError::config("block_length", block_length, &error.to_string()))?;
@@ -167,7 +170,7 @@ impl SeriesSums {
     }
 }
 
-fn standard_deviation(values: &[f64]) -> f64 {
+pub(crate) fn standard_deviation(values: &[f64]) -> f64 {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
     (values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / (count - 1.0)).sqrt()
@@ -175,7 +178,7 @@ fn standard_deviation(values: &[f64]) -> f64 {
 
 /// Percentile of sorted values with linear interpolation (Hyndman and Fan 1996, definition 7; NumPy's
 /// default).
-fn percentile(sorted: &[f64], share: f64) -> f64 {
+pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
     let position = share * (sorted.len() - 1) as f64;
     let below = position.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);

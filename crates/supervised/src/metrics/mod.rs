@@ -13,6 +13,7 @@ mod reliability;
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::{BootstrapConfig, BootstrapInterval, block_bootstrap};
+pub(crate) use bootstrap::{distributions, percentile, standard_deviation};
 pub use confusion::Confusion;
 pub use metric_name::MetricName;
 pub use ranking::area_under_curve;
@@ -75,7 +76,7 @@ pub struct Metrics {
 
 /// Negative logarithm of a probability kept within `[ε, 1 − ε]`.
 #[inline]
-fn surprise(probability: f64) -> f64 {
+pub(crate) fn surprise(probability: f64) -> f64 {
     -probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln()
 }
 

@@ -32,7 +32,11 @@ impl Default for ConvolutionalConfig {
 }
 
 impl ConvolutionalConfig {
-    pub(super) fn validate(&self) -> Result<(), SupervisedError> {
+    /// Refuses sizes outside their range.
+    ///
+    /// # Errors
+    /// [`SupervisedError::Config`] names the field.
+    pub fn validate(&self) -> Result<(), SupervisedError> {
         at_least_one("width", self.width)?;
         at_least_one("kernel", self.kernel)?;
         at_least_one("layers", self.layers)?;

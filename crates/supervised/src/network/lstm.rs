@@ -28,7 +28,11 @@ impl Default for LstmConfig {
 }
 
 impl LstmConfig {
-    pub(super) fn validate(&self) -> Result<(), SupervisedError> {
+    /// Refuses sizes outside their range.
+    ///
+    /// # Errors
+    /// [`SupervisedError::Config`] names the field.
+    pub fn validate(&self) -> Result<(), SupervisedError> {
         at_least_one("width", self.width)?;
         at_least_one("layers", self.layers)?;
         droppable(self.dropout)

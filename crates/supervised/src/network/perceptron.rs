@@ -32,7 +32,11 @@ impl Default for PerceptronConfig {
 }
 
 impl PerceptronConfig {
-    pub(super) fn validate(&self) -> Result<(), SupervisedError> {
+    /// Refuses sizes outside their range.
+    ///
+    /// # Errors
+    /// [`SupervisedError::Config`] names the field.
+    pub fn validate(&self) -> Result<(), SupervisedError> {
         at_least_one("width", self.width)?;
         at_least_one("layers", self.layers)?;
         droppable(self.dropout)?;

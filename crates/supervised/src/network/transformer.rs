@@ -39,7 +39,11 @@ impl Default for TransformerConfig {
 }
 
 impl TransformerConfig {
-    pub(super) fn validate(&self) -> Result<(), SupervisedError> {
+    /// Refuses sizes outside their range.
+    ///
+    /// # Errors
+    /// [`SupervisedError::Config`] names the field.
+    pub fn validate(&self) -> Result<(), SupervisedError> {
         for (field, value) in [
             ("width", self.width),
             ("heads", self.heads),

@@ -5,6 +5,7 @@
 mod bundles;
 mod checkpoints;
 mod datasets;
+mod explanations;
 mod learning;
 mod losses;
 mod markets;

@@ -41,6 +41,7 @@ pub(crate) fn model(series: &[CandleSeries], config: &SupervisedConfig) -> (Mode
             epoch: 2,
             config: config.clone(),
             commit: None,
+            trials: None,
         },
     };
     (bundle, dataset)
