@@ -162,7 +162,7 @@ pub(crate) fn run(
     mut configuration: Configuration,
     common: &CommonArguments,
 ) -> anyhow::Result<Outcome> {
-    configuration.take(&arguments.train.input);
+    configuration.take(&arguments.train.source.input);
     ensure!(
         !arguments.train.resume && arguments.train.commit.is_none(),
         "`ablate` keeps no checkpoint and writes no bundle; leave out --resume and --commit"
@@ -195,7 +195,7 @@ pub(crate) fn run(
         !directory.exists() || directory.join(RESULTS).exists() || directory.join(&first).exists(),
         "{shown}: it holds no ablation of this program, so it is not replaced; give another --name or --out"
     );
-    let job = Job::prepare(&arguments.train, &configuration, common)?;
+    let job = Job::prepare(&arguments.train.source, &configuration, common)?;
     remove(&directory)?;
     let mut report = Report {
         command: "ablate",

@@ -13,6 +13,7 @@ use supervised::baseline::BaselinesConfig;
 use supervised::{DeviceKind, SupervisedConfig};
 
 use crate::Input;
+use crate::tuning::TuningSection;
 
 /// The configuration of this program. Arguments on the command line win over it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,6 +21,8 @@ use crate::Input;
 pub(crate) struct Configuration {
     /// Directory for models.
     pub(crate) out: PathBuf,
+    /// How many trials a search took to find these settings, for the bundle; `tune` writes it.
+    pub(crate) trials: Option<u64>,
     /// What computes: flex, ndarray or gpu.
     pub(crate) device: DeviceKind,
     /// What is computed from candles.
@@ -34,6 +37,8 @@ pub(crate) struct Configuration {
     pub(crate) supervised: SupervisedConfig,
     /// The models that `--baselines` sets beside it.
     pub(crate) baselines: BaselinesConfig,
+    /// How `tune` searches.
+    pub(crate) tuning: TuningSection,
     /// How files are read and judged.
     pub(crate) import: ImportOptions,
 }
@@ -73,6 +78,7 @@ impl Default for Configuration {
     fn default() -> Self {
         Self {
             out: PathBuf::from("artifacts/models"),
+            trials: None,
             device: DeviceKind::default(),
             features: FeatureSpec::default(),
             labels: LabelSection::default(),
@@ -80,6 +86,7 @@ impl Default for Configuration {
             validation_days: 30,
             supervised: SupervisedConfig::default(),
             baselines: BaselinesConfig::default(),
+            tuning: TuningSection::default(),
             import: ImportOptions::default(),
         }
     }

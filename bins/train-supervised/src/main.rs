@@ -6,12 +6,14 @@
 
 mod ablation;
 mod baselines;
+mod compare;
 mod configuration;
 mod data;
 mod evaluate;
 mod progress;
 mod report;
 mod training;
+mod tuning;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,10 +52,14 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Sets models side by side: their own test figures, or all on the same candles
+    Compare(compare::Arguments),
     /// Judges a bundle on candles, by default on those alone that it never saw
     Evaluate(evaluate::Arguments),
     /// Trains with each technique switched off (or on) in turn, and compares
     Ablate(ablation::Arguments),
+    /// Searches settings on validation folds, in a study that can be stopped, resumed and shared
+    Tune(tuning::Arguments),
     /// Prints the effective configuration and where each value comes from
     Config,
 }
@@ -84,8 +90,10 @@ struct Input {
     accept: Vec<SignKind>,
 }
 
+/// What is learned from.
 #[derive(Args, Clone, Debug)]
-struct Train {
+#[command(about = None, long_about = None)]
+struct Source {
     #[command(flatten)]
     input: Input,
 
@@ -97,6 +105,12 @@ struct Train {
     /// File with the feature specification, instead of the configuration's section `features`
     #[arg(long, value_name = "FILE")]
     spec: Option<PathBuf>,
+}
+
+#[derive(Args, Clone, Debug)]
+struct Train {
+    #[command(flatten)]
+    source: Source,
 
     /// Name of the model, and of its directory under `out`
     #[arg(long, default_value = "model", value_name = "NAME")]
@@ -118,7 +132,8 @@ struct Train {
     )]
     baselines: Option<Vec<BaselineKind>>,
 
-    /// How many trials a search took to find this configuration, to be written into the bundle; `tune` does it itself
+    /// How many trials a search took to find this configuration, to be written into the bundle; the
+    /// configuration that `tune` writes says it itself
     #[arg(long, value_name = "N")]
     trials: Option<u64>,
 
@@ -150,8 +165,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let loaded = ConfigLoader::<Configuration>::new("train-supervised").arguments(common).load()?;
     match &arguments.command {
         None => training::run(&arguments.train, loaded.config, common),
+        Some(Command::Compare(compare)) => compare::run(compare, &loaded.config, common),
         Some(Command::Evaluate(evaluate)) => evaluate::run(evaluate, &loaded.config, common),
         Some(Command::Ablate(ablate)) => ablation::run(ablate, loaded.config, common),
+        Some(Command::Tune(tune)) => tuning::run(tune, loaded.config, common),
         Some(Command::Config) => {
             loaded.print_effective(common.output_format)?;
             Ok(Outcome::Fine)

@@ -16,12 +16,12 @@ use supervised::{
     SupervisedConfig, Trained, assess_judged, calibrate, train,
 };
 
-use crate::Train;
 use crate::baselines::{BaselineReport, Baselines, ModelSummary, PARTS, reports};
 use crate::configuration::{Configuration, read_labeler};
 use crate::data::{Candles, Periods, specification};
 use crate::progress::Recorder;
 use crate::report;
+use crate::{Source, Train};
 
 /// Everything that is the same for all seeds.
 pub(crate) struct Job {
@@ -86,14 +86,14 @@ pub(crate) struct TrainReport {
 impl Job {
     /// Reads candles and makes everything that training takes.
     pub(crate) fn prepare(
-        arguments: &Train,
+        source: &Source,
         configuration: &Configuration,
         common: &CommonArguments,
     ) -> anyhow::Result<Self> {
-        let spec = specification(arguments.spec.as_ref(), &configuration.features)?;
-        let candles = Candles::read(&arguments.input, &configuration.import, &spec, common)?;
+        let spec = specification(source.spec.as_ref(), &configuration.features)?;
+        let candles = Candles::read(&source.input, &configuration.import, &spec, common)?;
         let periods = Periods::of(configuration, candles.range()?)?;
-        let labeler = match &arguments.labeler {
+        let labeler = match &source.labeler {
             Some(path) => read_labeler(path)?,
             None => candles.search_labeler(&configuration.labels, &periods.inner)?,
         };
@@ -204,7 +204,7 @@ pub(crate) fn run(
     mut configuration: Configuration,
     common: &CommonArguments,
 ) -> anyhow::Result<Outcome> {
-    configuration.take(&arguments.input);
+    configuration.take(&arguments.source.input);
     configuration.supervised.validate().context("section `supervised`")?;
     if let Some(models) = arguments.baselines.as_ref().filter(|models| !models.is_empty()) {
         configuration.baselines.models.clone_from(models);
@@ -213,7 +213,7 @@ pub(crate) fn run(
     let out = arguments.out.clone().unwrap_or_else(|| configuration.out.clone());
     let directory = model_directory(&out, &arguments.name)?;
     check(&directory, arguments)?;
-    let job = Job::prepare(arguments, &configuration, common)?;
+    let job = Job::prepare(&arguments.source, &configuration, common)?;
     // The old model goes only when there is something to put in its place.
     if arguments.overwrite {
         remove(&directory)?;
@@ -236,7 +236,7 @@ pub(crate) fn run(
         let history = trained.history.clone();
         let commit = arguments.commit.clone();
         let Finished { bundle: finished, judged } =
-            job.finish(trained, &config, &arguments.name, commit, arguments.trials)?;
+            job.finish(trained, &config, &arguments.name, commit, arguments.trials.or(configuration.trials))?;
         let stored = match &mut baselines {
             Some(baselines) => baselines.of_seed(&own, &config, &judged, common)?,
             None => Vec::new(),

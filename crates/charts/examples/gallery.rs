@@ -165,7 +165,7 @@ fn search(style: &ChartStyle) -> Result<Charts, ChartError> {
         objective: &objective,
         objective_label: "macro-F1 on validation rows",
         larger_is_better: true,
-        colours: ColourMap::Viridis,
+        ..ParallelCoordinates::default()
     };
     let number: Vec<f64> = (1..=trials).map(|trial| trial as f64).collect();
     let best: Vec<f64> = objective

@@ -25,6 +25,8 @@ pub struct ParallelCoordinates<'a> {
     pub larger_is_better: bool,
     /// For the objective, low to high.
     pub colours: ColourMap,
+    /// Numbers of the trials, for tooltips; empty: counted from 0.
+    pub trials: &'a [usize],
 }
 
 /// One hyperparameter.
@@ -128,7 +130,8 @@ impl ParallelCoordinates<'_> {
             let colour = colours.at(colour_axis.share(self.objective[trial]));
             let stroke = Stroke { opacity: 0.8, ..Stroke::solid(colour, 1.5) };
             let shown = format_value(self.objective[trial], 4);
-            let tooltip = format!("trial {trial}: {} {shown}", self.objective_label);
+            let number = self.trials.get(trial).unwrap_or(&trial);
+            let tooltip = format!("trial {number}: {} {shown}", self.objective_label);
             sheet.svg.polyline("trial", &points, stroke, &tooltip);
         }
     }
@@ -162,6 +165,9 @@ impl ParallelCoordinates<'_> {
         }
         checked.not_empty(self.objective.len(), "trials")?;
         checked.all_finite(self.objective, "`objective`")?;
+        if !self.trials.is_empty() {
+            checked.same_length(self.trials.len(), self.objective.len(), "`trials`", "`objective`")?;
+        }
         for axis in self.axes {
             let name = format!("axis `{}`", axis.name);
             checked.same_length(axis.values.len(), self.objective.len(), &name, "`objective`")?;

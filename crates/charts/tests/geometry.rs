@@ -182,6 +182,9 @@ fn trials_cross_each_axis_at_their_value_and_the_best_is_on_top() {
     let svg = chart.svg(&ChartStyle::default()).unwrap();
     let document = Document::parse(&svg).unwrap();
     let lines: Vec<Vec<(f64, f64)>> = of_class(&document, "trial").into_iter().map(points).collect();
+    let numbered =
+        ParallelCoordinates { trials: &[4, 7, 9], ..chart.clone() }.svg(&ChartStyle::default()).unwrap();
+    assert!(svg.contains("trial 1: ") && numbered.contains("trial 7: ") && !numbered.contains("trial 1: "));
     // Worst first: trials 0, 2, 1. Equal ratios are equal distances, upwards.
     let [low, high, middle] = [lines[0][0].1, lines[1][0].1, lines[2][0].1];
     assert!(close(low - middle, middle - high) && low > high, "{low} {middle} {high}");
