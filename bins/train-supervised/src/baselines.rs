@@ -6,7 +6,9 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 use command_line::CommonArguments;
 use serde::Serialize;
-use supervised::baseline::{Baseline, BaselineKind, BaselineRun, BaselinesConfig, fit_baseline};
+use supervised::baseline::{
+    Baseline, BaselineKind, BaselineRun, BaselinesConfig, FittedBaseline, fit_baseline,
+};
 use supervised::comparison::{Comparison, SeedSummary};
 use supervised::dataset::{Dataset, Part, prepare_with};
 use supervised::{
@@ -69,8 +71,8 @@ pub(crate) struct Baselines<'a> {
     device: &'a Device,
     /// The rows of the test part.
     test: Dataset,
-    /// Models that no seed changes.
-    fitted: BTreeMap<BaselineKind, Baseline>,
+    /// Models that no seed changes, and what they say of the rows of both parts.
+    fitted: BTreeMap<BaselineKind, (Baseline, Vec<JudgedRows>)>,
     resume: bool,
 }
 
@@ -132,20 +134,16 @@ impl<'a> Baselines<'a> {
         let key = serde_json::to_string_pretty(&key)?;
         let same = std::fs::read_to_string(&key_path).is_ok_and(|written| written == key);
         if self.resume && same && model_path.exists() {
-            let stored = StoredBaseline::read(&model_path)?;
-            if !kind.uses_seed() {
-                self.fitted.entry(kind).or_insert_with(|| stored.baseline.clone());
-            }
-            return Ok(stored);
+            return Ok(StoredBaseline::read(&model_path)?);
         }
-        let baseline = match self.fitted.get(&kind) {
+        let (baseline, judged) = match self.fitted.get(&kind) {
             Some(fitted) => fitted.clone(),
             None => self.fit(kind, directory, config, common)?,
         };
         if !kind.uses_seed() {
-            self.fitted.insert(kind, baseline.clone());
+            self.fitted.insert(kind, (baseline.clone(), judged.clone()));
         }
-        let stored = self.judge(baseline, config, model)?;
+        let stored = self.assess(baseline, &judged, config, model)?;
         stored.write(&model_path)?;
         std::fs::write(&key_path, key).with_context(|| format!("{}: cannot write", key_path.display()))?;
         Ok(stored)
@@ -157,12 +155,12 @@ impl<'a> Baselines<'a> {
         directory: &Path,
         config: &SupervisedConfig,
         common: &CommonArguments,
-    ) -> anyhow::Result<Baseline> {
+    ) -> anyhow::Result<(Baseline, Vec<JudgedRows>)> {
         let begun = std::time::Instant::now();
         let mut recorder = Recorder::start(directory, config, common)?;
         let checkpoints = directory.join("checkpoints");
         let bar = common.progress().bar(1_000, kind.name());
-        let baseline = fit_baseline(
+        let FittedBaseline { baseline, validation } = fit_baseline(
             kind,
             &self.job.dataset,
             config,
@@ -177,27 +175,29 @@ impl<'a> Baselines<'a> {
         )?;
         bar.finish();
         tracing::info!("{kind}, seed {}: fitted in {:.1} s", config.seed, begun.elapsed().as_secs_f64());
-        Ok(baseline)
+        let judged = vec![
+            baseline.judge_logits(&self.job.dataset, &validation)?,
+            baseline.judge(&self.test, Part::Test, config, self.device)?,
+        ];
+        Ok((baseline, judged))
     }
 
     /// What it is worth on both parts, and beside the model.
-    fn judge(
+    fn assess(
         &self,
         baseline: Baseline,
+        judged: &[JudgedRows],
         config: &SupervisedConfig,
         model: &BTreeMap<&'static str, JudgedRows>,
     ) -> anyhow::Result<StoredBaseline> {
         let block = self.job.block();
         let prior = self.job.dataset.class_shares(Part::Training)?;
         let (mut metrics, mut comparisons) = (BTreeMap::new(), BTreeMap::new());
-        for (name, part, dataset) in
-            [(PARTS[0], Part::Validation, &self.job.dataset), (PARTS[1], Part::Test, &self.test)]
-        {
-            let judged = baseline.judge(dataset, part, config, self.device)?;
-            let assessed = assess_judged(&judged, prior, block, config.seed)?;
+        for (name, judged) in PARTS.into_iter().zip(judged) {
+            let assessed = assess_judged(judged, prior, block, config.seed)?;
             metrics.insert(name.to_owned(), assessed);
             let of_model = model.get(name).with_context(|| format!("the model was not judged on {name}"))?;
-            comparisons.insert(name.to_owned(), Comparison::of(of_model, &judged, block, config.seed)?);
+            comparisons.insert(name.to_owned(), Comparison::of(of_model, judged, block, config.seed)?);
         }
         Ok(StoredBaseline { baseline, config: self.config.clone(), metrics, comparisons })
     }

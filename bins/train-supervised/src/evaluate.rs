@@ -9,13 +9,19 @@ use market_data::store::{TableColumn, write_columns};
 use market_data::{SeriesKey, Timestamp};
 use rayon::prelude::*;
 use serde::Serialize;
+use supervised::baseline::BaselineKind;
 use supervised::calibration::Calibration;
-use supervised::{Assessment, FrameLogits, Predictor, ScoredRows, assess};
+use supervised::comparison::Comparison;
+use supervised::dataset::{Part, prepare_rows};
+use supervised::{
+    Assessment, FrameLogits, JudgedRows, ModelBundle, Predictor, ScoredRows, StoredBaseline, assess,
+    assess_judged,
+};
 
 use crate::Input;
 use crate::configuration::Configuration;
 use crate::data::Candles;
-use crate::report::{HEADER, row, verdict};
+use crate::report::{HEADER, beside, row, verdict};
 
 /// How far predicted shares may be from the true ones, as a factor.
 const COLLAPSE: f64 = 2.0;
@@ -50,6 +56,19 @@ pub(crate) struct Arguments {
     /// Judge candles of the training and validation time too; what they show is no skill
     #[arg(long)]
     seen: bool,
+
+    /// Leave out the baselines that are saved with the bundle
+    #[arg(long)]
+    without_baselines: bool,
+}
+
+/// A baseline of the bundle on the same candles.
+#[derive(Debug, Serialize)]
+struct JudgedBaseline {
+    model: BaselineKind,
+    assessment: Assessment,
+    /// The bundle's model minus this one.
+    comparison: Comparison,
 }
 
 /// The document on stdout.
@@ -68,6 +87,8 @@ struct Report {
     /// Classes predicted at less than half or more than twice their true share.
     collapsed: Vec<String>,
     assessment: Assessment,
+    /// The models that were saved with the bundle, on the same rows.
+    baselines: Vec<JudgedBaseline>,
     /// What no model can beat on these rows, where it is known and was asked for.
     optimum: Option<Assessment>,
 }
@@ -111,14 +132,19 @@ pub(crate) fn run(
     }
     let block = 10 * bundle.labeler.window() as usize;
     let seed = bundle.origin.config.seed;
-    let assessment =
-        assess(&rows, &bundle.calibration, bundle.origin.prior, block, seed).with_context(|| {
-            if seen_rows > 0 {
-                "the bundle saw all of this time; give later candles, or judge these all the same with --seen"
-            } else {
-                "nothing to judge"
-            }
-        })?;
+    let judged = JudgedRows::new(rows, &bundle.calibration)?;
+    let assessment = assess_judged(&judged, bundle.origin.prior, block, seed).with_context(|| {
+        if seen_rows > 0 {
+            "the bundle saw all of this time; give later candles, or judge these all the same with --seen"
+        } else {
+            "nothing to judge"
+        }
+    })?;
+    let baselines = if arguments.without_baselines {
+        Vec::new()
+    } else {
+        judge_baselines(arguments, &configuration, &candles, bundle, &judged)?
+    };
     let optimum = if arguments.optimum {
         // The best probabilities need no calibration, and their most probable class is the best decision.
         Some(assess(&best, &Calibration::default(), bundle.origin.prior, block, seed)?)
@@ -136,6 +162,7 @@ pub(crate) fn run(
         seen_judged: arguments.seen,
         collapsed: collapsed(&assessment),
         assessment,
+        baselines,
         optimum,
     };
     if common.is_json() {
@@ -144,6 +171,45 @@ pub(crate) fn run(
         print(&report)?;
     }
     Ok(Outcome::finding_if(!report.refused.is_empty() || !report.collapsed.is_empty()))
+}
+
+/// What the baselines of the bundle say of the rows that it was judged on.
+fn judge_baselines(
+    arguments: &Arguments,
+    configuration: &Configuration,
+    candles: &Candles,
+    bundle: &ModelBundle,
+    judged: &JudgedRows,
+) -> anyhow::Result<Vec<JudgedBaseline>> {
+    let stored = ModelBundle::read_baselines(&arguments.bundle)?;
+    if stored.is_empty() {
+        return Ok(Vec::new());
+    }
+    let device = configuration.device.device()?;
+    let labelled = candles.labelled(&bundle.spec, &bundle.labeler)?;
+    let dataset = prepare_rows(labelled, &bundle.fit, |labels, row| wanted(arguments, bundle, labels, row))?;
+    let (block, seed) = (10 * bundle.labeler.window() as usize, bundle.origin.config.seed);
+    let judge = |stored: StoredBaseline| {
+        let of = stored.baseline.judge(&dataset, Part::Test, &bundle.origin.config, &device)?;
+        Ok(JudgedBaseline {
+            model: stored.baseline.kind,
+            assessment: assess_judged(&of, bundle.origin.prior, block, seed)?,
+            comparison: Comparison::of(judged, &of, block, seed)?,
+        })
+    };
+    stored.into_iter().map(judge).collect()
+}
+
+/// Whether the command line asks for a row.
+fn asked_for(arguments: &Arguments, labels: &LabelSeries, row: usize) -> bool {
+    let Some(window) = labels.window(row) else { return false };
+    arguments.from.is_none_or(|from| window.start >= from) && arguments.to.is_none_or(|to| window.start < to)
+}
+
+/// Whether a row is to be judged.
+fn wanted(arguments: &Arguments, bundle: &ModelBundle, labels: &LabelSeries, row: usize) -> bool {
+    let seen = || labels.window(row).is_some_and(|window| bundle.origin.saw(&window));
+    asked_for(arguments, labels, row) && (arguments.seen || !seen())
 }
 
 /// The rows of one series.
@@ -163,19 +229,15 @@ impl Judged {
     ) -> anyhow::Result<Self> {
         let bundle = predictor.bundle();
         let labels = candles.labels(key, &bundle.labeler)?;
-        let asked_for = |row: usize| {
-            let Some(window) = labels.window(row) else { return false };
-            arguments.from.is_none_or(|from| window.start >= from)
-                && arguments.to.is_none_or(|to| window.start < to)
-        };
         let seen = |row: usize| labels.window(row).is_some_and(|window| bundle.origin.saw(&window));
-        let wanted = |row: usize| asked_for(row) && (arguments.seen || !seen(row));
+        let wanted = |row: usize| wanted(arguments, bundle, &labels, row);
         let frame = candles.frame(key, &bundle.spec)?;
         let logits = predictor.logits(&frame, wanted)?;
         let mut judged = Self::default();
         judged.rows.extend(&logits, &labels, wanted)?;
-        judged.seen_rows =
-            (0..frame.len()).filter(|row| frame.is_valid(*row) && asked_for(*row) && seen(*row)).count();
+        judged.seen_rows = (0..frame.len())
+            .filter(|row| frame.is_valid(*row) && asked_for(arguments, &labels, *row) && seen(*row))
+            .count();
         if arguments.optimum {
             judged.best.extend(&candles.optimum(key, &logits)?, &labels, wanted)?;
         }
@@ -234,6 +296,9 @@ fn collapsed(assessment: &Assessment) -> Vec<String> {
 fn print(report: &Report) -> anyhow::Result<()> {
     let mut table = Table::new(HEADER);
     table.row(row("all together", &report.assessment));
+    for baseline in &report.baselines {
+        table.row(row(baseline.model.name(), &baseline.assessment));
+    }
     if let Some(optimum) = &report.optimum {
         table.row(row("best possible", optimum));
     }
@@ -250,6 +315,9 @@ fn print(report: &Report) -> anyhow::Result<()> {
         ]);
     }
     series.print()?;
+    for baseline in &report.baselines {
+        print_text(&beside("the model", baseline.model.name(), &baseline.comparison))?;
+    }
     print_text(&format!("the model {}\n", verdict(&report.assessment)))?;
     if let Some(optimum) = &report.optimum {
         let share = 100.0 * report.assessment.decided.macro_f1 / optimum.decided.macro_f1;

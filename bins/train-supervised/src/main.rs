@@ -2,7 +2,7 @@
 //!
 //! The work is done by `supervised`; this program turns arguments into options and results into files, tables or a
 //! JSON document. It leaves with 0 (fine), 1 (a finding: a file was refused, or a class is predicted far too often or
-//! too rarely) or 2 (an error).
+//! too rarely, or contributions do not add up) or 2 (an error).
 
 mod ablation;
 mod baselines;
@@ -10,6 +10,7 @@ mod compare;
 mod configuration;
 mod data;
 mod evaluate;
+mod explain;
 mod progress;
 mod report;
 mod training;
@@ -60,6 +61,8 @@ enum Command {
     Ablate(ablation::Arguments),
     /// Searches settings on validation folds, in a study that can be stopped, resumed and shared
     Tune(tuning::Arguments),
+    /// Says which features and steps predictions came from, as a document and pictures
+    Explain(explain::Arguments),
     /// Prints the effective configuration and where each value comes from
     Config,
 }
@@ -169,6 +172,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Some(Command::Evaluate(evaluate)) => evaluate::run(evaluate, &loaded.config, common),
         Some(Command::Ablate(ablate)) => ablation::run(ablate, loaded.config, common),
         Some(Command::Tune(tune)) => tuning::run(tune, loaded.config, common),
+        Some(Command::Explain(explain)) => explain::run(explain, &loaded.config, common),
         Some(Command::Config) => {
             loaded.print_effective(common.output_format)?;
             Ok(Outcome::Fine)

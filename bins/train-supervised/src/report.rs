@@ -6,7 +6,7 @@ use anyhow::Context;
 use command_line::{CommonArguments, Table, print_json, print_text};
 use market_data::store::write_file;
 use serde::Serialize;
-use supervised::comparison::{Advantage, SeedSummary};
+use supervised::comparison::{Advantage, Comparison, SeedSummary};
 use supervised::metrics::BootstrapInterval;
 use supervised::{Assessment, Skill};
 
@@ -80,13 +80,13 @@ fn print_models(model: &ModelSummary, baselines: &[BaselineReport]) -> anyhow::R
     table.row(rest(cells("xlstm", model), std::array::from_fn(|_| String::new())));
     for baseline in baselines {
         let row = cells(baseline.model.name(), &baseline.summary);
-        table.row(rest(row, beside(baseline)));
+        table.row(rest(row, beside_all(baseline)));
     }
     table.print()?;
     Ok(())
 }
 
-fn spread(summary: &SeedSummary) -> String {
+pub(crate) fn spread(summary: &SeedSummary) -> String {
     match summary.standard_deviation {
         Some(deviation) => format!("{:.4} ± {deviation:.4}", summary.mean),
         None => format!("{:.4}", summary.mean),
@@ -95,7 +95,7 @@ fn spread(summary: &SeedSummary) -> String {
 
 /// Difference of the macro-F1, mean over the seeds; the outermost limits of their intervals; the seeds for which one is clearly
 /// better; the median p-value.
-fn beside(baseline: &BaselineReport) -> [String; 4] {
+fn beside_all(baseline: &BaselineReport) -> [String; 4] {
     let paired: Vec<_> = baseline
         .seeds
         .iter()
@@ -120,6 +120,27 @@ fn beside(baseline: &BaselineReport) -> [String; 4] {
         format!("xLSTM {}, it {}, of {}", of(Advantage::First), of(Advantage::Second), paired.len()),
         p.get(p.len().saturating_sub(1) / 2).map_or(String::new(), |p| format!("{p:.4}")),
     ]
+}
+
+/// A model beside another one, in a sentence.
+pub(crate) fn beside(first: &str, name: &str, comparison: &Comparison) -> String {
+    let (Some(paired), Some(clustered)) = (&comparison.paired, &comparison.clustered) else {
+        return format!("{first} beside {name}: too few rows to compare\n");
+    };
+    let said = match comparison.advantage() {
+        Advantage::First => "better",
+        Advantage::Unclear => "not to be told from it",
+        Advantage::Second => "worse",
+    };
+    let difference = paired.macro_f1;
+    format!(
+        "{first} beside {name}: {said}, macro-F1 {:+.4}, 95 % interval {:+.4} to {:+.4}; McNemar p {:.4} in blocks of time ({:.4} if rows were independent)\n",
+        difference.difference,
+        difference.lower,
+        difference.upper,
+        clustered.p_value,
+        comparison.mcnemar.p_value
+    )
 }
 
 pub(crate) const HEADER: [&str; 12] = [

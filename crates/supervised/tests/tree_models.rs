@@ -209,11 +209,10 @@ fn a_leaf_of_the_forest_holds_the_shares_of_its_rows() {
     let (table, targets) = reference.training();
     let config = RandomForestConfig { trees: 3, ..small_forest() };
     for tree in forest(&config, &table, targets, 1).ensemble().trees() {
-        // Per class a drawn row counts once.
-        assert_eq!(tree.nodes[0].cover(), 900.0);
+        assert_eq!(tree.nodes[0].cover(), 300.0);
         for node in &tree.nodes {
             if let TreeNode::Leaf { first_value, cover } = *node {
-                let rows = f64::from(cover) / 3.0;
+                let rows = f64::from(cover);
                 assert!(rows >= 3.0 && rows.fract() == 0.0);
                 let shares = &tree.values[first_value as usize..first_value as usize + 3];
                 assert!((shares.iter().sum::<f32>() - 1.0).abs() < 1e-6);
@@ -256,6 +255,32 @@ fn threads_seeds_and_storage() {
     assert!(forest == one.0 && boosting == one.1);
     assert_eq!(boosting.probabilities(&test.0).unwrap(), one.1.probabilities(&test.0).unwrap());
     assert_eq!(forest.probabilities(&test.0).unwrap(), one.0.probabilities(&test.0).unwrap());
+}
+
+#[test]
+fn threads_do_not_change_sums_over_many_rows() {
+    let values = uniform(6000 * 11, 7);
+    let noise = uniform(6000, 8);
+    let label = |(row, noise): (&[f32], &f32)| ((row[2] + row[5] * row[9] + noise) as u8).min(2);
+    let targets: Vec<u8> = values.chunks(11).zip(&noise).map(label).collect();
+    let (training, test) = values.split_at(4000 * 11);
+    let (training, test) = (Table::new(training, 11).unwrap(), Table::new(test, 11).unwrap());
+    let fit = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let config =
+                GradientBoostingConfig { rounds: 12, patience: 4, ..GradientBoostingConfig::default() };
+            let validation = Some((&test, &targets[4000..]));
+            let boosting =
+                config.fit_with_validation(&training, &targets[..4000], validation, 1, &mut |_| ()).unwrap();
+            let forest = RandomForestConfig { trees: 9, leaf_rows: 5, ..RandomForestConfig::default() };
+            let forest = forest.fit(&training, &targets[..4000], 1, &mut |_| ()).unwrap();
+            assert!(boosting.rounds() > 5 && boosting.ensemble().trees()[0].nodes.len() > 20);
+            serde_json::to_string(&(boosting, forest)).unwrap()
+        })
+    };
+    let one = fit(1);
+    assert!(fit(2) == one && fit(3) == one);
 }
 
 #[test]

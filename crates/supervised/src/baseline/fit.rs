@@ -12,7 +12,7 @@ use crate::config::SupervisedConfig;
 use crate::dataset::{CLASSES, Dataset, Part};
 use crate::error::SupervisedError;
 use crate::network::Architecture;
-use crate::trainer::{Checkpoints, Observer, train_classifier};
+use crate::trainer::{Checkpoints, Observer, RowLogits, train_classifier};
 
 /// What fitting takes beside data and settings.
 pub struct BaselineRun<'a> {
@@ -28,6 +28,15 @@ pub struct BaselineRun<'a> {
     pub progress: &'a mut dyn FnMut(f64),
 }
 
+/// A baseline, and what it says of the validation rows that it was calibrated on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FittedBaseline {
+    /// The model.
+    pub baseline: Baseline,
+    /// Its logits of the validation rows.
+    pub validation: RowLogits,
+}
+
 /// Fits a baseline on the training part and calibrates it on the validation part, as the xLSTM is. Networks take objective,
 /// loss, optimiser, schedule, sampling and augmentation of `config`; boosting stops early by the validation rows.
 ///
@@ -39,7 +48,7 @@ pub fn fit_baseline(
     config: &SupervisedConfig,
     baselines: &BaselinesConfig,
     run: BaselineRun<'_>,
-) -> Result<Baseline, SupervisedError> {
+) -> Result<FittedBaseline, SupervisedError> {
     baselines.validate()?;
     let device = run.device.clone();
     let model = match architecture(kind, baselines) {
@@ -48,12 +57,13 @@ pub fn fit_baseline(
     };
     let lags = baselines.lags.clone();
     let mut baseline = Baseline { kind, seed: config.seed, lags, model, calibration: Calibration::default() };
+    let validation = baseline.logits(dataset, Part::Validation, config, &device)?;
     // Constant probabilities have nothing to be calibrated.
     if !matches!(kind, BaselineKind::Majority | BaselineKind::StratifiedRandom) {
-        let logits = baseline.logits(dataset, Part::Validation, config, &device)?;
-        baseline.calibration = calibrate(&ScoredRows::of_dataset(dataset, &logits)?, &config.calibration)?;
+        let rows = ScoredRows::of_dataset(dataset, &validation)?;
+        baseline.calibration = calibrate(&rows, &config.calibration)?;
     }
-    Ok(baseline)
+    Ok(FittedBaseline { baseline, validation })
 }
 
 fn architecture(kind: BaselineKind, baselines: &BaselinesConfig) -> Option<Architecture> {

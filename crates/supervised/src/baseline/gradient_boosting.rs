@@ -1,25 +1,21 @@
 //! Trees that are grown one after another, each on what the ones before it leave.
 
-use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
-
-use hessboost::config::TreeMethod;
-use hessboost::data::DMatrix;
-use hessboost::metric::EvalMetric;
-use hessboost::objective::Multiclass;
-use hessboost::prelude::{BoostedModel, Objective, Trainer, TrainingParams};
-use rand::Rng;
+use rand::RngExt;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::baseline::learned_tree::{CLASSES, check_targets, learned_tree, matrix, refused};
-use crate::baseline::{Link, Table, TreeEnsemble};
+use crate::baseline::binned::BinnedTable;
+use crate::baseline::gradient_tree::{GradientTreeMemory, GradientTreeRule, grow_gradient_tree};
+use crate::baseline::histogram::GradientRow;
+use crate::baseline::margins::Margins;
+use crate::baseline::targets::{CLASSES, check_targets};
+use crate::baseline::{Link, Table, Tree, TreeEnsemble};
 use crate::error::SupervisedError;
 use crate::random::generator;
 
-/// How a [`GradientBoosting`] is grown (Chen and Guestrin 2016, "XGBoost: a scalable tree boosting system"): each
-/// round grows one tree per class on the gradient of the cross-entropy of the softmax, with `2 p (1 − p)` for its second
-/// derivative, as XGBoost does.
+/// How a [`GradientBoosting`] is grown (Chen and Guestrin 2016, "XGBoost: a scalable tree boosting system"):
+/// each round grows one tree per class on the gradient of the cross-entropy of the softmax, with
+/// `2 p (1 − p)` for its second derivative, as XGBoost does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GradientBoostingConfig {
@@ -29,19 +25,20 @@ pub struct GradientBoostingConfig {
     pub learning_rate: f64,
     /// Splits on a path from the root to a leaf at most, from 1 to 16: how many columns can act together.
     pub depth: usize,
-    /// Sum of second derivatives in a leaf at least, above 0. A row counts for at most ½, one of even classes for
-    /// 4/9.
+    /// Sum of second derivatives in a leaf at least, above 0. A row counts for at most ½, one of even classes
+    /// for 4/9.
     pub leaf_weight: f64,
     /// L2 penalty on the values of the leaves (λ of the paper's equation 2), from 0.
     pub l2: f64,
-    /// Chance of each row to be used in a round, above 0, up to 1.
+    /// Share of the rows that are drawn for each round without replacement, above 0, up to 1. At least one
+    /// is.
     pub row_share: f64,
     /// Share of the columns that are drawn for each tree, above 0, up to 1. At least one is.
     pub column_share: f64,
     /// Intervals into which the values of a column are sorted before trees are grown, 2 to 256.
     pub bins: usize,
-    /// Rounds without a better cross-entropy on the validation rows after which no more are tried, from 1. Without
-    /// validation rows it has no effect.
+    /// Rounds without a better cross-entropy on the validation rows after which no more are tried, from 1.
+    /// Without validation rows it has no effect.
     pub patience: usize,
 }
 
@@ -101,8 +98,8 @@ impl GradientBoostingConfig {
         Ok(())
     }
 
-    /// Grows all rounds on the rows of `table`, whose classes are `targets` (0 to 2, one per row). `progress` gets the
-    /// share of rounds done, 0 to 1.
+    /// Grows all rounds on the rows of `table`, whose classes are `targets` (0 to 2, one per row). `progress`
+    /// gets the share of rounds done, 0 to 1.
     ///
     /// The model is the same for any number of threads.
     ///
@@ -118,8 +115,9 @@ impl GradientBoostingConfig {
         self.fit_with_validation(table, targets, None, seed, progress)
     }
 
-    /// As [`Self::fit`], but with `validation` rows and their classes only the rounds up to the one with the least
-    /// cross-entropy on them are kept, and growing stops after [`Self::patience`] rounds without a better one.
+    /// As [`Self::fit`], but with `validation` rows and their classes only the rounds up to the one with the
+    /// least cross-entropy on them are kept, and growing stops after [`Self::patience`] rounds without a
+    /// better one.
     ///
     /// # Errors
     /// [`SupervisedError::Config`] as [`Self::validate`]; [`SupervisedError::Data`] for targets that do not fit, and
@@ -133,104 +131,134 @@ impl GradientBoostingConfig {
         progress: &mut dyn FnMut(f64),
     ) -> Result<GradientBoosting, SupervisedError> {
         self.validate()?;
-        let training = labelled(table, targets)?;
-        let validation = match validation {
-            Some((rows, _)) if rows.columns() != table.columns() => {
+        check_targets(table, targets)?;
+        if let Some((rows, targets)) = validation {
+            if rows.columns() != table.columns() {
                 let reason = format!("{} columns, {} in training", rows.columns(), table.columns());
                 return Err(SupervisedError::data("validation table", reason));
             }
-            Some((rows, targets)) => Some(labelled(rows, targets)?),
-            None => None,
-        };
-        let parameters = self.parameters(seed)?;
-        let model = self.train(&parameters, &training, validation.as_ref(), progress)?;
-        let kept = model.best_iteration().map_or(model.num_trees(), |round| (round + 1) * CLASSES);
-        let outputs = model.tree_outputs();
-        let grown = model.trees().iter().zip(outputs).take(kept);
-        let trees = grown.map(|(tree, outputs)| learned_tree(tree, outputs.start)).collect();
-        let base = model.base_scores().iter().map(|&score| f64::from(score)).collect();
-        Ok(GradientBoosting {
-            ensemble: TreeEnsemble::new(table.columns(), base, 1.0, Link::Softmax, trees)?,
-        })
-    }
-
-    fn parameters(&self, seed: u64) -> Result<TrainingParams, SupervisedError> {
-        TrainingParams::builder()
-            .objective(Objective::Softprob(Multiclass::new(CLASSES).map_err(refused)?))
-            .eval_metric(EvalMetric::MLogLoss)
-            .tree_method(TreeMethod::Hist)
-            .max_bin(self.bins)
-            .max_depth(self.depth)
-            .min_child_weight(self.leaf_weight)
-            .lambda(self.l2)
-            .eta(self.learning_rate)
-            .subsample(self.row_share)
-            .colsample_bytree(self.column_share)
-            .seed(generator(seed, "gradient-boosting", 0).next_u64())
-            .build()
-            .map_err(refused)
-    }
-
-    /// Runs the rounds as a task of the caller's thread pool, while this thread hands on how far they are: the
-    /// library reports from whichever thread it runs on, and `progress` need not be able to go there.
-    fn train(
-        &self,
-        parameters: &TrainingParams,
-        training: &DMatrix,
-        validation: Option<&DMatrix>,
-        progress: &mut dyn FnMut(f64),
-    ) -> Result<BoostedModel, SupervisedError> {
-        let rounds = self.rounds as f64;
-        let patience = NonZeroUsize::new(self.patience);
-        let (sender, receiver) = channel();
-        let mut result = None;
+            check_targets(rows, targets)?;
+        }
         progress(0.0);
-        rayon::in_place_scope(|scope| {
-            let result = &mut result;
-            scope.spawn(move |_| {
-                let mut trainer = Trainer::new(parameters, training, self.rounds);
-                if let (Some(validation), Some(patience)) = (validation, patience) {
-                    trainer = trainer.eval(validation, "validation").early_stopping_rounds(patience);
+        let base = base_margins(targets);
+        let mut rounds = Rounds::new(self, table, targets, base, seed);
+        let mut validation = validation.map(|(rows, targets)| (Margins::new(rows, base), targets));
+        let mut trees = Vec::new();
+        let (mut best_loss, mut best_round) = (f64::INFINITY, 0);
+        for round in 0..self.rounds {
+            let grown = rounds.next();
+            if let Some((margins, targets)) = &mut validation {
+                margins.add(&grown);
+                let loss = margins.cross_entropy(targets);
+                if loss < best_loss {
+                    (best_loss, best_round) = (loss, round);
                 }
-                let trained = trainer.on_round(move |round| {
-                    // Fails only when nobody listens any more.
-                    let _unheard = sender.send((round.iteration() + 1) as f64 / rounds);
-                    ControlFlow::Continue(())
-                });
-                *result = Some(trained.train());
-            });
-            hand_on(&receiver, progress);
-        });
-        let lost = || SupervisedError::data("trees", "the library did not finish");
-        let trained = result.ok_or_else(lost)?.map_err(refused)?;
+            }
+            trees.extend(grown);
+            progress((round + 1) as f64 / self.rounds as f64);
+            if validation.is_some() && round - best_round >= self.patience {
+                break;
+            }
+        }
+        if validation.is_some() {
+            trees.truncate((best_round + 1) * CLASSES);
+        }
         progress(1.0);
-        Ok(trained.model)
+        let ensemble = TreeEnsemble::new(table.columns(), base.to_vec(), 1.0, Link::Softmax, trees)?;
+        Ok(GradientBoosting { ensemble })
     }
 }
 
-/// Calls `progress` with what comes in, until the sender is gone. A thread of the pool works meanwhile, so that a
-/// pool of one thread comes to an end, too.
-fn hand_on(receiver: &Receiver<f64>, progress: &mut dyn FnMut(f64)) {
-    loop {
-        match receiver.try_recv() {
-            Ok(share) => progress(share),
-            Err(TryRecvError::Disconnected) => return,
-            Err(TryRecvError::Empty) => match rayon::yield_now() {
-                Some(_) => std::thread::yield_now(),
-                None => match receiver.recv() {
-                    Ok(share) => progress(share),
-                    Err(_) => return,
-                },
-            },
+/// Logarithms of the classes' shares, shifted so that they sum to 0, as XGBoost starts from them. A millionth
+/// is added to each share, for a class that does not occur.
+fn base_margins(targets: &[u8]) -> [f64; CLASSES] {
+    let mut counts = [0_usize; CLASSES];
+    targets.iter().for_each(|&target| counts[usize::from(target)] += 1);
+    let logarithms = counts.map(|count| (count as f64 / targets.len() as f64 + 1e-6).ln());
+    let mean = logarithms.iter().sum::<f64>() / CLASSES as f64;
+    logarithms.map(|logarithm| logarithm - mean)
+}
+
+/// The rounds of a fit and what they share.
+struct Rounds<'a> {
+    config: &'a GradientBoostingConfig,
+    targets: &'a [u8],
+    binned: BinnedTable,
+    margins: Margins<'a>,
+    seed: u64,
+    round: u64,
+    /// The rows of this round in ascending order.
+    drawn: Vec<u32>,
+    /// One per class.
+    memory: Vec<GradientTreeMemory>,
+}
+
+impl<'a> Rounds<'a> {
+    fn new(
+        config: &'a GradientBoostingConfig,
+        table: &Table<'a>,
+        targets: &'a [u8],
+        base: [f64; CLASSES],
+        seed: u64,
+    ) -> Self {
+        let binned = BinnedTable::new(table, config.bins);
+        let margins = Margins::new(table, base);
+        let memory = (0..CLASSES).map(|_| GradientTreeMemory::default()).collect();
+        Self { config, targets, binned, margins, seed, round: 0, drawn: vec![], memory }
+    }
+
+    /// Grows one tree per class and adds them to the margins.
+    fn next(&mut self) -> Vec<Tree> {
+        let config = self.config;
+        let mut rng = generator(self.seed, "gradient-boosting-rows", self.round);
+        draw(self.targets.len(), config.row_share * self.targets.len() as f64, &mut self.drawn, &mut rng);
+        let rule = GradientTreeRule {
+            depth: config.depth,
+            leaf_weight: config.leaf_weight,
+            l2: config.l2,
+            learning_rate: config.learning_rate,
+        };
+        let (binned, margins, seed, round) = (&self.binned, &self.margins, self.seed, self.round);
+        let (drawn, targets) = (&self.drawn, self.targets);
+        let classes = self.memory.par_iter_mut().enumerate();
+        let trees: Vec<Tree> = classes
+            .map(|(class, memory)| {
+                let derivatives = |&row: &u32| {
+                    let share = margins.share(row as usize, class);
+                    derivatives(row, share, usize::from(targets[row as usize]) == class)
+                };
+                drawn.par_iter().map(derivatives).collect_into_vec(&mut memory.rows);
+                let number = round * CLASSES as u64 + class as u64;
+                let mut rng = generator(seed, "gradient-boosting-columns", number);
+                let mut columns = vec![];
+                draw(binned.columns(), config.column_share * binned.columns() as f64, &mut columns, &mut rng);
+                grow_gradient_tree(binned, &columns, &rule, memory, class)
+            })
+            .collect();
+        self.margins.add(&trees);
+        self.round += 1;
+        trees
+    }
+}
+
+/// Derivatives of the cross-entropy of the softmax by the margin of a class that has `share`. The second one
+/// is twice the exact one and never 0, as in XGBoost (`SoftmaxMultiClassObj`).
+fn derivatives(row: u32, share: f64, is_target: bool) -> GradientRow {
+    let gradient = share - f64::from(u8::from(is_target));
+    let hessian = (2.0 * share * (1.0 - share)).max(1e-16);
+    GradientRow { row, gradient: gradient as f32, hessian: hessian as f32 }
+}
+
+/// Fills `drawn` with `count` of the numbers below `of`, rounded down but at least one, in ascending order:
+/// selection sampling (Knuth, "The art of computer programming", volume 2, section 3.4.2, algorithm S).
+fn draw(of: usize, count: f64, drawn: &mut Vec<u32>, rng: &mut impl rand::Rng) {
+    let count = (count as usize).clamp(1, of);
+    drawn.clear();
+    for number in 0..of {
+        if rng.random_range(0..of - number) < count - drawn.len() {
+            drawn.push(number as u32);
         }
     }
-}
-
-/// The library's table of rows with their classes.
-fn labelled(table: &Table<'_>, targets: &[u8]) -> Result<DMatrix, SupervisedError> {
-    check_targets(table, targets)?;
-    let labels: Vec<f32> = targets.iter().map(|&target| f32::from(target)).collect();
-    matrix(table)?.with_labels(&labels).map_err(refused)
 }
 
 /// A boosted model: the softmax of the summed trees.

@@ -4,22 +4,28 @@
 //! Tabular models see a row of scaled features (or the rows at some lags, side by side), networks see sequences and are trained
 //! by the recipe of the xLSTM. Each is calibrated on the validation rows as the xLSTM is.
 
+mod binned;
+mod class_tree;
 mod constant;
 mod fit;
 mod gradient_boosting;
-mod learned_tree;
+mod gradient_tree;
+mod histogram;
 mod logistic_regression;
+mod margins;
 mod nearest_neighbours;
 mod random_forest;
 mod rows;
 mod table;
+mod targets;
 mod tree_ensemble;
+mod tree_growth;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 pub use constant::{Majority, StratifiedRandom};
-pub use fit::{BaselineRun, fit_baseline};
+pub use fit::{BaselineRun, FittedBaseline, fit_baseline};
 pub use gradient_boosting::{GradientBoosting, GradientBoostingConfig};
 pub use logistic_regression::{LogisticRegression, LogisticRegressionConfig};
 pub use nearest_neighbours::{NearestNeighbours, NearestNeighboursConfig, NeighbourWeights};
@@ -270,8 +276,15 @@ impl Baseline {
         config: &SupervisedConfig,
         device: &Device,
     ) -> Result<JudgedRows, SupervisedError> {
-        let logits = self.logits(dataset, part, config, device)?;
-        let judged = JudgedRows::new(ScoredRows::of_dataset(dataset, &logits)?, &self.calibration)?;
+        self.judge_logits(dataset, &self.logits(dataset, part, config, device)?)
+    }
+
+    /// As [`Self::judge`], where its logits are known.
+    ///
+    /// # Errors
+    /// [`SupervisedError::Data`] where the logits are those of another dataset.
+    pub fn judge_logits(&self, dataset: &Dataset, logits: &RowLogits) -> Result<JudgedRows, SupervisedError> {
+        let judged = JudgedRows::new(ScoredRows::of_dataset(dataset, logits)?, &self.calibration)?;
         let rows = judged.rows().len();
         match &self.model {
             BaselineModel::Majority(model) => judged.with_classes(model.classes(rows)),

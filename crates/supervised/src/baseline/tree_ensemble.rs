@@ -355,7 +355,7 @@ impl TreeEnsemble {
 }
 
 /// Turns margins into probabilities.
-fn softmax(margins: &mut [f64]) {
+pub(crate) fn softmax(margins: &mut [f64]) {
     let largest = margins.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let mut sum = 0.0;
     for margin in margins.iter_mut() {

@@ -13,7 +13,7 @@ use labels::Label;
 use market_data::{SeriesKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub use preparation::{LabelledFrame, PreparationConfig, prepare, prepare_with};
+pub use preparation::{LabelledFrame, PreparationConfig, prepare, prepare_rows, prepare_with};
 pub use windows::SampleWindow;
 
 use crate::error::SupervisedError;

@@ -103,6 +103,7 @@ pub fn prepare(
         let selection = config.selection.fit(&frames)?;
         FeatureFit { scaler, selection }
     };
+    let kept = kept.into_iter().map(|(one, split)| (one, Rows::of(&split))).collect();
     let dataset = assemble(kept, excluded, &fit, Part::Validation)?;
     match &config.ranking {
         Some(ranking) => ranked(dataset, fit, ranking),
@@ -137,11 +138,27 @@ pub fn prepare_with(
     fit: &FeatureFit,
 ) -> Result<Dataset, SupervisedError> {
     let series = checked(series)?;
-    let split = |one: LabelledFrame| {
-        let split = plan.apply(&one.labels);
-        (one, split)
+    let rows = |one: LabelledFrame| {
+        let rows = Rows::of(&plan.apply(&one.labels));
+        (one, rows)
     };
-    assemble(series.into_iter().map(split).collect(), Vec::new(), fit, Part::Test)
+    assemble(series.into_iter().map(rows).collect(), Vec::new(), fit, Part::Test)
+}
+
+/// The dataset of an evaluation of chosen rows: those that `wanted` takes are the **test**.
+///
+/// # Errors
+/// As [`prepare_with`].
+pub fn prepare_rows(
+    series: Vec<LabelledFrame>,
+    fit: &FeatureFit,
+    wanted: impl Fn(&LabelSeries, usize) -> bool,
+) -> Result<Dataset, SupervisedError> {
+    let rows = |one: LabelledFrame| {
+        let held_out = (0..one.labels.len()).filter(|row| wanted(&one.labels, *row)).collect();
+        (one, Rows { training: Vec::new(), held_out })
+    };
+    assemble(checked(series)?.into_iter().map(rows).collect(), Vec::new(), fit, Part::Test)
 }
 
 fn none_left(excluded: &[Excluded]) -> String {
@@ -176,21 +193,33 @@ fn checked(mut series: Vec<LabelledFrame>) -> Result<Vec<LabelledFrame>, Supervi
     Ok(series)
 }
 
+/// The labelled rows of a series that are learned from, and those that something is judged by.
+struct Rows {
+    training: Vec<usize>,
+    held_out: Vec<usize>,
+}
+
+impl Rows {
+    fn of(split: &Split) -> Self {
+        Self { training: split.train().indices().to_vec(), held_out: split.test().to_vec() }
+    }
+}
+
 fn assemble(
-    series: Vec<(LabelledFrame, Split)>,
+    series: Vec<(LabelledFrame, Rows)>,
     excluded: Vec<Excluded>,
     fit: &FeatureFit,
     held_out: Part,
 ) -> Result<Dataset, SupervisedError> {
     let mut prepared = Vec::with_capacity(series.len());
-    for (one, split) in series {
+    for (one, of_series) in series {
         let LabelledFrame { frame, labels } = one;
         let rows = frame.len();
         let mut part = vec![Part::None; rows];
-        for (indices, as_part) in [(split.train().indices(), Part::Training), (split.test(), held_out)] {
+        for (indices, as_part) in [(of_series.training, Part::Training), (of_series.held_out, held_out)] {
             for row in indices {
-                if frame.is_valid(*row) {
-                    part[*row] = as_part;
+                if frame.is_valid(row) {
+                    part[row] = as_part;
                 }
             }
         }

@@ -41,11 +41,12 @@ fn centre(values: &mut [f64], columns: usize) {
 mod tests {
     use super::*;
     use crate::baseline::{GradientBoostingConfig, RandomForestConfig};
+    use crate::explanation::test_networks::inputs;
 
     /// Three columns of which the class follows from the second alone.
     fn rows() -> (Vec<f32>, Vec<u8>) {
-        let values: Vec<f32> = (0..900).map(|index| (f64::from(index) * 1.7).sin() as f32).collect();
-        let class = |row: &[f32]| if row[1] < -0.3 { 0 } else { 1 + u8::from(row[1] > 0.4) };
+        let values = inputs(900, 70);
+        let class = |row: &[f32]| if row[1] < -0.6 { 0 } else { 1 + u8::from(row[1] > 0.8) };
         let targets = values.chunks_exact(3).map(class).collect();
         (values, targets)
     }
