@@ -13,6 +13,7 @@ use supervised::baseline::BaselinesConfig;
 use supervised::{DeviceKind, SupervisedConfig};
 
 use crate::Input;
+use crate::explain::ExplanationSection;
 use crate::tuning::TuningSection;
 
 /// The configuration of this program. Arguments on the command line win over it.
@@ -39,6 +40,8 @@ pub(crate) struct Configuration {
     pub(crate) baselines: BaselinesConfig,
     /// How `tune` searches.
     pub(crate) tuning: TuningSection,
+    /// How models are explained.
+    pub(crate) explanation: ExplanationSection,
     /// How files are read and judged.
     pub(crate) import: ImportOptions,
 }
@@ -87,6 +90,7 @@ impl Default for Configuration {
             supervised: SupervisedConfig::default(),
             baselines: BaselinesConfig::default(),
             tuning: TuningSection::default(),
+            explanation: ExplanationSection::default(),
             import: ImportOptions::default(),
         }
     }

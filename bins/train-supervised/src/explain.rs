@@ -1,8 +1,8 @@
 //! `train-supervised explain`
 
-mod charts;
 mod document;
 mod model;
+mod pictures;
 mod rows;
 mod settings;
 
@@ -182,13 +182,18 @@ pub(crate) fn features(bundle: &ModelBundle) -> anyhow::Result<Vec<(String, Stri
         let column = columns.iter().find(|column| column.name == *name);
         let group = column.with_context(|| format!("the column {name} is not in the specification"))?.group;
         let group = serde_json::to_value(group)?;
-        anyhow::Ok((name.clone(), group.as_str().unwrap_or("other").to_owned()))
+        let group = group.as_str().with_context(|| format!("the group of {name} has no name"))?;
+        anyhow::Ok((name.clone(), group.to_owned()))
     };
     bundle.fit.selection.names().iter().map(feature).collect()
 }
 
 /// What plots and lists call things.
-fn names(bundle: &ModelBundle, model: &ExplainedModel, attributed: &Attributed) -> anyhow::Result<ReportNames> {
+fn names(
+    bundle: &ModelBundle,
+    model: &ExplainedModel,
+    attributed: &Attributed,
+) -> anyhow::Result<ReportNames> {
     let features = features(bundle)?;
     let (mut names, mut groups) = (Vec::new(), Vec::new());
     // Rows side by side are columns of their own; rows of a sequence are steps.
@@ -216,7 +221,9 @@ fn explained_windows(
     let probabilities = model.decisions(windows)?;
     let outputs = attributed.attributions.predictions().chunks_exact(Label::ALL.len());
     let window = |((place, outputs), (probabilities, class)): ((&rows::Place, &[f32]), ([f32; 3], u8))| {
-        let name = |class: u8| Label::from_index(usize::from(class)).map_or_else(String::new, |label| label.to_string());
+        let name = |class: u8| {
+            Label::from_index(usize::from(class)).map_or_else(String::new, |label| label.to_string())
+        };
         ExplainedWindow {
             series: place.series.clone(),
             open_time: place.open_time,

@@ -7,8 +7,8 @@ use supervised::baseline::{Baseline, BaselineKind, Table, TreeEnsemble};
 use supervised::calibration::Calibration;
 use supervised::dataset::CLASSES;
 use supervised::explanation::{
-    Attributions, CentredOutputs, ColumnGroup, DifferentiableModel, ExplainedNetwork, FeatureGroups, PathCost,
-    PermutationImportance, Windows, expected_gradients, permutation_importance, tree_attributions,
+    Attributions, CentredOutputs, ColumnGroup, DifferentiableModel, ExplainedNetwork, FeatureGroups,
+    PathCost, PermutationImportance, Windows, expected_gradients, permutation_importance, tree_attributions,
 };
 use supervised::{Device, ModelBundle, Objective, SupervisedError};
 
@@ -80,13 +80,21 @@ impl ExplainedModel {
         let batch = settings.path.batch;
         let Some(kind) = arguments.model.baseline() else {
             let method = Method::Network(Box::new(ExplainedNetwork::new(&bundle.classifier)?));
-            return Ok(Self { name: "xlstm", calibration: bundle.calibration, offsets: sequence, method, batch });
+            return Ok(Self {
+                name: "xlstm",
+                calibration: bundle.calibration,
+                offsets: sequence,
+                method,
+                batch,
+            });
         };
         let baseline = stored(arguments, kind)?;
         let calibration = baseline.calibration;
         if baseline.model.trees().is_some() {
             if arguments.steps.is_some() {
-                bail!("--steps: {kind} sees single rows at the lags that it was fitted with; leave --steps out");
+                bail!(
+                    "--steps: {kind} sees single rows at the lags that it was fitted with; leave --steps out"
+                );
             }
             let offsets = baseline.lags.clone();
             let method = Method::Trees(Box::new(baseline));
@@ -160,13 +168,15 @@ impl ExplainedModel {
         let groups: Vec<&str> = features.iter().map(|(_, group)| group.as_str()).collect();
         let groups = FeatureGroups::new(&groups);
         let shuffled = |name: &str, members: &dyn Fn(usize) -> bool| {
-            let columns = (0..self.offsets.len() * features.len()).filter(|column| members(column % features.len()));
+            let columns =
+                (0..self.offsets.len() * features.len()).filter(|column| members(column % features.len()));
             ColumnGroup { name: name.to_owned(), columns: columns.collect() }
         };
         let by_feature =
             features.iter().enumerate().map(|(index, (name, _))| shuffled(name, &|feature| feature == index));
         let by_group = groups.names().iter().enumerate();
-        let by_group = by_group.map(|(index, name)| shuffled(name, &|feature| groups.of_feature()[feature] == index));
+        let by_group =
+            by_group.map(|(index, name)| shuffled(name, &|feature| groups.of_feature()[feature] == index));
         let all: Vec<ColumnGroup> = by_feature.chain(by_group).collect();
         let table = Table::new(&windows.values, self.offsets.len() * windows.width)?;
         let targets: Vec<u8> = windows.places.iter().map(|place| place.class).collect();

@@ -116,7 +116,9 @@ impl Rows {
     pub(crate) fn windows(&self, count: usize) -> anyhow::Result<Chosen> {
         let all: Vec<(usize, usize)> = self.places(|one| &one.wanted);
         if all.is_empty() && self.seen_rows > 0 {
-            bail!("the bundle saw all of this time; give later candles, or explain these all the same with --seen");
+            bail!(
+                "the bundle saw all of this time; give later candles, or explain these all the same with --seen"
+            );
         }
         ensure!(
             !all.is_empty(),
@@ -146,7 +148,7 @@ impl Rows {
                 self.training.iter().map(|span| format!("{} to {}", span.from, span.to)).collect();
             ensure!(
                 arguments.earlier_background,
-                "the background is drawn from the training time of the bundle ({}), of which these candles hold {} usable rows where {} are to be drawn; give candles of that time too (--data takes several paths), or take what lies before the explained rows with --earlier-background",
+                "the background is drawn from the training time of the bundle ({}), of which these candles hold {} usable rows where {} are to be drawn; give candles of that time too (`data-loader import` joins files of one series), or take what lies before the explained rows with --earlier-background",
                 spans.join(", "),
                 all.len(),
                 config.windows
@@ -217,7 +219,8 @@ impl SeriesRows {
             format!("the model was trained on features of {} candles", bundle.origin.timeframe)
         })?;
         let reach = offsets.iter().copied().max().unwrap_or(0);
-        let (mut wanted, mut in_training, mut labelled, mut seen_rows) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        let (mut wanted, mut in_training, mut labelled, mut seen_rows) =
+            (Vec::new(), Vec::new(), Vec::new(), 0);
         for row in frame.runs().into_iter().flat_map(|run| run.start + reach..run.end) {
             let (Some(_), Some(window)) = (labels.label(row), labels.window(row)) else { continue };
             labelled.push(row);
@@ -239,7 +242,8 @@ impl SeriesRows {
     }
 
     fn class(&self, row: usize) -> anyhow::Result<u8> {
-        let label = self.labels.label(row).with_context(|| format!("row {row} of {} has no label", self.key))?;
+        let label =
+            self.labels.label(row).with_context(|| format!("row {row} of {} has no label", self.key))?;
         Ok(label.index() as u8)
     }
 }
