@@ -5,19 +5,27 @@
 //! [`assess`] says what the result is worth. A [`ModelBundle`] is all of it as one directory, and a [`Predictor`] runs it
 //! over frames or candle by candle.
 //!
+//! Around it: [`baseline`] fits what the xLSTM has to beat on the same rows, [`comparison`] says whether it does, beyond chance;
+//! [`selection`] ranks columns by what they say of the classes, [`tuning`] searches for settings, [`explanation`] says which
+//! inputs a prediction came from.
+//!
 //! Invariants:
-//! - **What is fitted sees training rows only**: scaler, selection, class shares. Validation rows choose the epoch and fit
-//!   the calibration, test rows decide nothing. A label belongs to a part only with its whole window.
+//! - **What is fitted sees training rows only**: scaler, selection, class shares, baselines. Validation rows choose the epoch,
+//!   end boosting and fit the calibration, test rows decide nothing. A label belongs to a part only with its whole window.
 //! - **No input reaches across a gap or a masked row**, and none is later than the close of its candle.
 //! - **Live equals batch to the bit**: a frame is predicted by the fold that a live system runs.
-//! - **Resumed is uninterrupted**: a checkpoint holds everything that decides the next epoch.
+//! - **Resumed is uninterrupted**: a checkpoint holds everything that decides the next epoch, a study's file everything that
+//!   decides the next trial.
+//! - **Rows of market data are not independent**: intervals and tests take blocks of time for what is drawn, and both models
+//!   and all series of a time go together.
+//! - **Every trial of a search is counted**, and contributions of an explanation are never rescaled to add up.
 //! - The same seed gives the same bits, for any number of threads. Random numbers are drawn from seed, purpose and count.
 //! - A bundle or a checkpoint appears whole or not at all. One that was changed, cut short or made by other formulas is
 //!   refused, as is a frame of other features.
 //! - The class order is `[Sell, Hold, Buy]` everywhere.
 //!
-//! It never sees an order or a fee, never searches hyperparameters, never balances classes in validation or test, prints
-//! nothing, and reads no clock, no environment variable and no file but bundles and checkpoints.
+//! It never sees an order or a fee, never balances classes in validation or test, draws no chart, prints nothing, and reads no
+//! clock, no environment variable and no file but bundles with their baselines, checkpoints, studies and TensorBoard's events.
 //!
 //! ```
 //! use features::{FeatureSpec, Outside};
