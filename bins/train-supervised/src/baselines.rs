@@ -51,10 +51,12 @@ pub(crate) struct ModelSummary {
 }
 
 impl ModelSummary {
-    pub(crate) fn of<'a>(tests: impl Iterator<Item = &'a Assessment> + Clone) -> anyhow::Result<Self> {
-        let over =
-            |value: fn(&Assessment) -> f64| SeedSummary::of(&tests.clone().map(value).collect::<Vec<_>>());
-        let direction: Option<Vec<f64>> = tests.clone().map(|test| test.direction_auc).collect();
+    pub(crate) fn of<'a>(tests: impl Iterator<Item = &'a Assessment>) -> anyhow::Result<Self> {
+        let tests: Vec<&Assessment> = tests.collect();
+        let over = |value: fn(&Assessment) -> f64| {
+            SeedSummary::of(&tests.iter().map(|test| value(test)).collect::<Vec<_>>())
+        };
+        let direction: Option<Vec<f64>> = tests.iter().map(|test| test.direction_auc).collect();
         Ok(Self {
             macro_f1: over(|test| test.decided.macro_f1)?,
             mcc: over(|test| test.decided.mcc)?,

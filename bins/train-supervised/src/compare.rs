@@ -80,6 +80,8 @@ struct OnData {
 struct Report {
     command: &'static str,
     models: Vec<ModelReport>,
+    /// Files of `--data` that were refused, and why.
+    refused: Vec<(String, String)>,
 }
 
 pub(crate) fn run(
@@ -94,16 +96,18 @@ pub(crate) fn run(
     for model in &models {
         reports.push(model.report(first)?);
     }
-    if !arguments.data.is_empty() {
-        judge(arguments, configuration, common, &models, &mut reports)?;
-    }
-    let report = Report { command: "compare", models: reports };
+    let refused = if arguments.data.is_empty() {
+        Vec::new()
+    } else {
+        judge(arguments, configuration, common, &models, &mut reports)?
+    };
+    let report = Report { command: "compare", models: reports, refused };
     if common.is_json() {
         print_json(&report)?;
     } else {
         print(&report)?;
     }
-    Ok(Outcome::Fine)
+    Ok(Outcome::finding_if(!report.refused.is_empty()))
 }
 
 impl Model {
@@ -187,7 +191,7 @@ fn judge(
     common: &CommonArguments,
     models: &[Model],
     reports: &mut [ModelReport],
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<(String, String)>> {
     let mut configuration = configuration.clone();
     let predictors: Vec<Predictor> =
         models.iter().map(|model| Predictor::load(&model.chosen)).collect::<Result<_, _>>()?;
@@ -199,11 +203,12 @@ fn judge(
         accept: arguments.accept.clone(),
     };
     configuration.take(&input);
-    let mut first: Option<JudgedRows> = None;
+    let (mut first, mut refused): (Option<JudgedRows>, _) = (None, Vec::new());
     for ((predictor, model), report) in predictors.iter().zip(models).zip(reports) {
         let bundle = predictor.bundle();
         let candles = Candles::read(&input, &configuration.import, &bundle.spec, common)
             .with_context(|| model.directory.display().to_string())?;
+        refused.clone_from(&candles.refused);
         let score = |key| {
             let labels = candles.labels(key, &bundle.labeler)?;
             let saw = |row: usize| {
@@ -234,7 +239,7 @@ fn judge(
         report.on_data = Some(OnData { assessment, comparison });
         first.get_or_insert(judged);
     }
-    Ok(())
+    Ok(refused)
 }
 
 fn print(report: &Report) -> anyhow::Result<()> {

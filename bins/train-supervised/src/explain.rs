@@ -220,7 +220,7 @@ fn explained_windows(
 ) -> anyhow::Result<Vec<ExplainedWindow>> {
     let probabilities = model.decisions(windows)?;
     let outputs = attributed.attributions.predictions().chunks_exact(Label::ALL.len());
-    let window = |((place, outputs), (probabilities, class)): ((&rows::Place, &[f32]), ([f32; 3], u8))| {
+    let window = |place: &rows::Place, outputs: &[f32], (probabilities, class): ([f32; 3], u8)| {
         let name = |class: u8| {
             Label::from_index(usize::from(class)).map_or_else(String::new, |label| label.to_string())
         };
@@ -233,5 +233,6 @@ fn explained_windows(
             label: name(place.class),
         }
     };
-    Ok(windows.places.iter().zip(outputs).zip(probabilities).map(window).collect())
+    let rows = windows.places.iter().zip(outputs).zip(probabilities);
+    Ok(rows.map(|((place, outputs), decision)| window(place, outputs, decision)).collect())
 }

@@ -57,7 +57,7 @@ fn print_models(model: &ModelSummary, baselines: &[BaselineReport]) -> anyhow::R
         "direction AUC",
         "xLSTM - it, macro-F1",
         "widest interval",
-        "clear for",
+        "clear at 99 % for",
         "McNemar p, in blocks",
     ]);
     let cells = |name: &str, summary: &ModelSummary| {

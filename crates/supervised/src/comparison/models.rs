@@ -28,7 +28,7 @@ pub struct Comparison {
     pub clustered: Option<ClusteredMcNemar>,
 }
 
-/// What an interval of a macro-F1 difference says.
+/// What the 99 % interval of a macro-F1 difference says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Advantage {
@@ -64,7 +64,8 @@ impl Comparison {
             classes_a: &classes_a,
             classes_b: &classes_b,
         };
-        let config = BootstrapConfig { block_length: block.max(1), seed, ..BootstrapConfig::default() };
+        // The outermost percentiles take more resamples.
+        let config = BootstrapConfig { block_length: block.max(1), resamples: 4_000, seed };
         let times = {
             let mut times = open_times.clone();
             times.sort_unstable();
@@ -93,8 +94,8 @@ impl Comparison {
     #[must_use]
     pub fn advantage(&self) -> Advantage {
         match &self.paired {
-            Some(paired) if paired.macro_f1.lower > 0.0 => Advantage::First,
-            Some(paired) if paired.macro_f1.upper < 0.0 => Advantage::Second,
+            Some(paired) if paired.macro_f1.claim_lower > 0.0 => Advantage::First,
+            Some(paired) if paired.macro_f1.claim_upper < 0.0 => Advantage::Second,
             _ => Advantage::Unclear,
         }
     }

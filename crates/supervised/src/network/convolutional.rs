@@ -93,6 +93,11 @@ impl Convolutional {
         &self.config
     }
 
+    #[cfg(test)]
+    pub(super) fn parts_mut(&mut self) -> (&mut Linear, impl Iterator<Item = &mut Linear>) {
+        (&mut self.embedding, self.layers.iter_mut().map(|layer| &mut layer.taps))
+    }
+
     pub(super) fn context(&self) -> Context {
         let rows = (0..self.config.layers).map(|layer| (self.config.kernel - 1) << layer).sum();
         Context { rows, inputs: self.inputs }

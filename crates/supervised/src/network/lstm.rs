@@ -59,7 +59,7 @@ impl LstmConfig {
 
 /// One layer; its columns are the gates i, f, g, o, as PyTorch orders them.
 #[derive(Module, Debug)]
-struct LstmLayer {
+pub(super) struct LstmLayer {
     input: Linear,
     /// Without bias.
     recurrent: Linear,
@@ -90,6 +90,11 @@ impl Lstm {
     #[must_use]
     pub fn config(&self) -> &LstmConfig {
         &self.config
+    }
+
+    #[cfg(test)]
+    pub(super) fn layers_mut(&mut self) -> &mut [LstmLayer] {
+        &mut self.layers
     }
 
     pub(super) fn empty_state(&self, batch: usize, device: &Device) -> Vec<LstmLayerState> {
@@ -131,6 +136,11 @@ impl Lstm {
 }
 
 impl LstmLayer {
+    #[cfg(test)]
+    pub(super) fn parts_mut(&mut self) -> (&mut Linear, &mut Linear) {
+        (&mut self.input, &mut self.recurrent)
+    }
+
     /// All steps; the state is the one after the last, cut off from the gradients.
     fn run(&self, x: Tensor<3>, state: &mut LstmLayerState) -> Tensor<3> {
         let [batch, time, _] = x.dims();

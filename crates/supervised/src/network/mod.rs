@@ -63,6 +63,7 @@ pub enum Network {
 
 /// What a network carries from call to call.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each batch of sequences")]
 pub enum NetworkState {
     /// Of an xLSTM.
     Xlstm(XlstmState),
@@ -195,7 +196,7 @@ impl Network {
             }
             Self::Perceptron(network) => {
                 let (rows, state, mut dropout) = network.context().rows(input, run)?;
-                Ok((network.forward(rows, &mut dropout), state))
+                Ok((network.forward(&rows, &mut dropout), state))
             }
             Self::Convolutional(network) => {
                 let (rows, state, mut dropout) = network.context().rows(input, run)?;
@@ -240,3 +241,5 @@ fn droppable(share: f64) -> Result<(), SupervisedError> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod torch_tests;

@@ -86,7 +86,7 @@ impl Perceptron {
         Context { rows: self.config.lags.last().copied().unwrap_or(0), inputs: self.inputs }
     }
 
-    pub(super) fn forward(&self, rows: Tensor<3>, dropout: &mut Option<&mut dyn Rng>) -> Tensor<3> {
+    pub(super) fn forward(&self, rows: &Tensor<3>, dropout: &mut Option<&mut dyn Rng>) -> Tensor<3> {
         let reach = self.context().rows;
         let time = rows.dims()[1] - reach;
         let of_lag = |lag: &usize| rows.clone().narrow(1, reach - lag, time);

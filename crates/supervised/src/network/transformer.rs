@@ -120,6 +120,22 @@ impl Transformer {
         &self.config
     }
 
+    #[cfg(test)]
+    pub(super) fn linears_mut(&mut self) -> Vec<(&'static str, &mut Linear)> {
+        let mut all = vec![("embedding", &mut self.embedding)];
+        for layer in &mut self.layers {
+            all.extend([
+                ("query", &mut layer.query),
+                ("key", &mut layer.key),
+                ("value", &mut layer.value),
+                ("output_projection", &mut layer.output),
+                ("up", &mut layer.up),
+                ("down", &mut layer.down),
+            ]);
+        }
+        all
+    }
+
     pub(super) fn context(&self) -> Context {
         Context { rows: self.config.layers * (self.config.window - 1), inputs: self.inputs }
     }

@@ -60,7 +60,7 @@ fn coverage(pairs: u64, advantage: f64, block_length: usize) -> [f64; 2] {
     };
     let all: Vec<PairedDifference> = (0..pairs).into_par_iter().map(interval).collect();
     let share = |count: usize| count as f64 / pairs as f64;
-    let covers = all.iter().filter(|interval| !interval.is_clear()).count();
+    let covers = all.iter().filter(|interval| interval.lower <= 0.0 && interval.upper >= 0.0).count();
     [share(covers), share(all.iter().filter(|interval| interval.lower > 0.0).count())]
 }
 
