@@ -97,9 +97,18 @@ pub(crate) struct Arguments {
     seeds: u32,
 
     /// How often all training labels are seen [default: 4 on the synthetic market of the demo, else that of
-    /// config/train-supervised.toml, or 20]
+    /// config/train-supervised.toml, or 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
+
+    /// Simpler models that are set beside it, by name, comma-separated: `none`, `all`, or some of those that
+    /// `train-supervised --baselines` knows
+    #[arg(
+        long,
+        default_value = "stratified-random,logistic-regression,gradient-boosting",
+        value_name = "MODELS"
+    )]
+    baselines: String,
 
     /// Set one configuration value of the programs (import.…, features.…, split.…, supervised.…, …); it reaches
     /// every program that has the section; repeatable

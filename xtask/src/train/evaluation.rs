@@ -51,9 +51,17 @@ fn text(document: &Value, from: &str, to: &str) -> String {
         rows.push(assessment_row(name.clone(), metrics));
     }
     rows.push(assessment_row("all together".to_owned(), &assessment["decided"]));
+    let baselines = document["baselines"].as_array().map_or(&[][..], Vec::as_slice);
+    for baseline in baselines {
+        let name = baseline["model"].as_str().unwrap_or("-").to_owned();
+        rows.push(assessment_row(name, &baseline["assessment"]["decided"]));
+    }
     let mut text = table(ASSESSMENT, ASSESSMENT_NUMBERS, &rows);
     text += &format!("judged on {from} to {to}, which training and validation never saw\n");
     text += &format!("skill: {}\n", skill(assessment));
+    for baseline in baselines {
+        text += &format!("  {}\n", beside(baseline));
+    }
     let collapsed: Vec<&str> =
         document["collapsed"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     if !collapsed.is_empty() {
@@ -76,6 +84,26 @@ fn skill(assessment: &Value) -> String {
         _ => return "not judged".to_owned(),
     };
     format!("{said}\n  log-loss {}\n  {}", nats(&assessment["advantage"]), direction(assessment))
+}
+
+/// The model beside a simpler one, by the 99 % interval of the difference of their macro-F1.
+fn beside(baseline: &Value) -> String {
+    let name = baseline["model"].as_str().unwrap_or("-");
+    let difference = &baseline["comparison"]["paired"]["macro_f1"];
+    let number = |field: &str| difference[field].as_f64();
+    let (Some(mean), Some(lower), Some(upper)) =
+        (number("difference"), number("claim_lower"), number("claim_upper"))
+    else {
+        return format!("beside {name}: too few rows to compare");
+    };
+    let said = if lower > 0.0 {
+        "better"
+    } else if upper < 0.0 {
+        "worse"
+    } else {
+        "not to be told apart"
+    };
+    format!("beside {name}: {said}, macro-F1 {mean:+.4}, 99 % interval {lower:+.4} to {upper:+.4}")
 }
 
 /// An interval of nats, in words.
@@ -112,8 +140,16 @@ pub(super) fn record(run: &Run) -> Value {
     let by_series = evaluation["assessment"]["series"].as_object().into_iter().flatten();
     let series: serde_json::Map<String, Value> =
         by_series.map(|(name, metrics)| (name.clone(), metric_figures(metrics))).collect();
+    let of_baseline = |baseline: &Value| {
+        json!({
+            "model": baseline["model"], "figures": figures(&baseline["assessment"]),
+            "comparison": baseline["comparison"],
+        })
+    };
+    let baselines: Vec<Value> =
+        evaluation["baselines"].as_array().into_iter().flatten().map(of_baseline).collect();
     json!({
-        "bundle": evaluation["bundle"], "feature_hash": evaluation["feature_hash"],
+        "baselines": baselines, "bundle": evaluation["bundle"], "feature_hash": evaluation["feature_hash"],
         "collapsed": evaluation["collapsed"], "all": figures(&evaluation["assessment"]), "series": series,
     })
 }
@@ -149,6 +185,33 @@ skill: the model knows more than the class shares; costs are not in it, so this 
 finding: predicted at less than half or more than twice the true share: hold
 ";
         assert_eq!(text(&document("better"), "A", "B"), expected);
+    }
+
+    #[test]
+    fn simpler_models_stand_below_it() {
+        let mut document = document("better");
+        let test = &training()["seeds"][0]["test"];
+        let comparison = |lower: f64, upper: f64| {
+            let macro_f1 = json!({ "difference": 0.01, "claim_lower": lower, "claim_upper": upper });
+            json!({ "paired": { "macro_f1": macro_f1 } })
+        };
+        let of = |model: &str, comparison: Value| json!({ "model": model, "assessment": test, "comparison": comparison });
+        document["baselines"] = json!([
+            of("stratified-random", comparison(0.004, 0.016)),
+            of("logistic-regression", comparison(-0.002, 0.02)),
+            of("gradient-boosting", comparison(-0.03, -0.01)),
+            of("lstm", json!({ "paired": null })),
+        ]);
+        let said = text(&document, "A", "B");
+        for line in [
+            "stratified-random              39,952    0.3446",
+            "  beside stratified-random: better, macro-F1 +0.0100, 99 % interval +0.0040 to +0.0160\n",
+            "  beside logistic-regression: not to be told apart, macro-F1",
+            "  beside gradient-boosting: worse, macro-F1",
+            "  beside lstm: too few rows to compare\n",
+        ] {
+            assert!(said.contains(line), "`{line}` is not in {said}");
+        }
     }
 
     #[test]

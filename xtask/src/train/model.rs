@@ -58,6 +58,11 @@ fn size_words(arguments: &Arguments) -> Vec<String> {
     if let Some(epochs) = arguments.epochs.or(arguments.is_demo().then_some(DEMO_EPOCHS)) {
         words.extend(["--set".to_owned(), format!("supervised.epochs={epochs}")]);
     }
+    match arguments.baselines.as_str() {
+        "none" => {}
+        "all" => words.push("--baselines".to_owned()),
+        models => words.push(format!("--baselines={models}")),
+    }
     words
 }
 
@@ -151,6 +156,7 @@ pub(super) fn record(run: &Run) -> Value {
         "name": training["name"], "bundle": training["bundle"], "columns": training["columns"],
         "intervals": training["intervals"], "labels": training["labels"], "excluded": training["excluded"],
         "data_hash": training["data_hash"], "seeds": seeds.collect::<Vec<_>>(),
+        "summary": training["summary"], "median_seed": training["median_seed"],
     })
 }
 
@@ -226,15 +232,21 @@ bundle: artifacts/runs/x/models/triple-barrier/bundle
     fn the_demo_is_short_and_everything_else_as_configured() {
         assert_eq!(
             words(""),
-            format!("--seeds 1 --set supervised.seed=1 --set supervised.epochs={DEMO_EPOCHS}")
+            format!(
+                "--seeds 1 --set supervised.seed=1 --set supervised.epochs={DEMO_EPOCHS} --baselines=stratified-random,logistic-regression,gradient-boosting"
+            )
         );
-        assert_eq!(words("--profile standard --seed 5"), "--seeds 1 --set supervised.seed=5");
-        assert_eq!(words("--data a.csv"), "--seeds 1 --set supervised.seed=1");
+        let none = "--baselines none";
+        let of = |typed: &str| words(&format!("{typed} {none}"));
+        assert_eq!(of("--profile standard --seed 5"), "--seeds 1 --set supervised.seed=5");
+        assert_eq!(of("--data a.csv"), "--seeds 1 --set supervised.seed=1");
         assert_eq!(
-            words("--data a.csv --epochs 2 --seeds 3"),
+            of("--data a.csv --epochs 2 --seeds 3"),
             "--seeds 3 --set supervised.seed=1 --set supervised.epochs=2"
         );
-        assert!(words("--epochs 9").ends_with("supervised.epochs=9"));
+        assert!(of("--epochs 9").ends_with("supervised.epochs=9"));
+        assert!(words("--data a.csv --baselines all").ends_with(" --baselines"));
+        assert!(words("--data a.csv --baselines lstm").ends_with(" --baselines=lstm"));
     }
 
     #[test]
