@@ -66,6 +66,13 @@ impl ModelSummary {
     }
 }
 
+/// Refuses settings that no baseline can be fitted with, before anything is written.
+pub(crate) fn check(config: &BaselinesConfig) -> anyhow::Result<()> {
+    config.validate().context("section `baselines`")?;
+    ensure!(!config.models.is_empty(), "section `baselines`: `models` names none; name at least one");
+    Ok(())
+}
+
 /// What is the same for all seeds.
 pub(crate) struct Baselines<'a> {
     job: &'a Job,
@@ -93,8 +100,6 @@ impl<'a> Baselines<'a> {
         device: &'a Device,
         resume: bool,
     ) -> anyhow::Result<Self> {
-        config.validate().context("section `baselines`")?;
-        ensure!(!config.models.is_empty(), "section `baselines`: `models` names none; name at least one");
         let labelled = job.candles.labelled_as(&job.dataset, &job.spec, &job.labeler)?;
         let test = prepare_with(labelled, &job.periods.outer, &job.fit)?;
         Ok(Self { job, config, device, test, fitted: BTreeMap::new(), resume })

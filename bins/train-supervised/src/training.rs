@@ -16,7 +16,7 @@ use supervised::{
     SupervisedConfig, Trained, assess_judged, calibrate, train,
 };
 
-use crate::baselines::{BaselineReport, Baselines, ModelSummary, PARTS, reports};
+use crate::baselines::{self, BaselineReport, Baselines, ModelSummary, PARTS, reports};
 use crate::configuration::{Configuration, read_labeler};
 use crate::data::{Candles, Periods, specification};
 use crate::progress::Recorder;
@@ -208,6 +208,9 @@ pub(crate) fn run(
     configuration.supervised.validate().context("section `supervised`")?;
     if let Some(models) = arguments.baselines.as_ref().filter(|models| !models.is_empty()) {
         configuration.baselines.models.clone_from(models);
+    }
+    if arguments.baselines.is_some() {
+        baselines::check(&configuration.baselines)?;
     }
     let device = configuration.device.device()?;
     let out = arguments.out.clone().unwrap_or_else(|| configuration.out.clone());

@@ -69,7 +69,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let network = ExplainedNetwork::new(&classifier)?;
     let [forward, gradient] = passes(&network)?;
     let adaptive = PathConfig::default();
-    let fixed = PathConfig { maximum_nodes: adaptive.nodes, ..adaptive.clone() };
+    let fixed = PathConfig { maximum_nodes: adaptive.nodes, ..adaptive };
     println!(
         "{{\"width\": 64, \"heads\": 4, \"steps\": {STEPS}, \"features\": {FEATURES}, \"background\": {BACKGROUND}, \
          \"forward_windows_per_second\": {forward:.0}, \"gradient_windows_per_second\": {gradient:.0}, \

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::scaler::mean_and_deviation;
 use super::{TrainingFrame, check_frames, gather};
 use crate::error::FeatureError;
+use crate::group::time::cycle_millis;
 
 /// Which columns are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,13 +17,23 @@ pub struct SelectionOptions {
     /// Correlation filter: of two columns whose correlation on the training rows is larger than this (in size),
     /// the later one is left out. Without it none is.
     pub maximum_correlation: Option<f64>,
+    /// Calendar filter: columns that tell the place in a day, week, month or year are left out where the training rows do
+    /// not span this many of them. What was seen once or twice is no cycle: the month of the year in half a year of candles
+    /// is the date, and a model that learns from it what happened then expects it where it never looked. Without it none
+    /// is.
+    pub minimum_cycles: Option<f64>,
     /// Rows that the correlations are taken from at most, evenly spread over the training rows.
     pub correlation_rows: usize,
 }
 
 impl Default for SelectionOptions {
     fn default() -> Self {
-        Self { minimum_variance: Some(0.0), maximum_correlation: Some(0.98), correlation_rows: 50_000 }
+        Self {
+            minimum_variance: Some(0.0),
+            maximum_correlation: Some(0.98),
+            minimum_cycles: Some(3.0),
+            correlation_rows: 50_000,
+        }
     }
 }
 
@@ -32,6 +43,8 @@ impl Default for SelectionOptions {
 pub enum DropReason {
     /// Its variance is too small.
     Variance(f64),
+    /// The training rows do not span enough of the cycle that it tells the place in.
+    Cycles(f64),
     /// It says what an earlier column says.
     Correlation {
         /// That column.
@@ -90,6 +103,11 @@ impl SelectionOptions {
                 "give a number above 0, up to 1",
             ));
         }
+        if let Some(cycles) = self.minimum_cycles
+            && !(cycles >= 0.0 && cycles.is_finite())
+        {
+            return Err(FeatureError::spec("minimum_cycles", cycles, "give a number of 0 or more"));
+        }
         if self.correlation_rows < 2 {
             return Err(FeatureError::spec("correlation_rows", self.correlation_rows, "give at least 2"));
         }
@@ -110,10 +128,18 @@ impl SelectionOptions {
             .unwrap_or_default();
         let rows: usize = frames.iter().map(|frame| frame.rows().len()).sum();
         let step = rows.div_ceil(self.correlation_rows).max(1);
+        let span = span_millis(frames);
         let mut values = Vec::new();
         let mut dropped = Vec::new();
         let mut kept: Vec<(usize, Vec<f64>)> = Vec::new();
         for (index, name) in names.iter().enumerate() {
+            let cycles = cycle_millis(name).map(|cycle| span / cycle);
+            if let (Some(cycles), Some(minimum)) = (cycles, self.minimum_cycles)
+                && cycles < minimum
+            {
+                dropped.push(Dropped { name: name.clone(), reason: DropReason::Cycles(cycles) });
+                continue;
+            }
             gather(frames, index, &mut values);
             let (_, deviation) = mean_and_deviation(&values);
             let constant = values.iter().all(|value| *value == values[0]);
@@ -151,6 +177,16 @@ impl SelectionOptions {
             dropped,
         })
     }
+}
+
+/// From the first training row of all frames to the last, in milliseconds.
+fn span_millis(frames: &[TrainingFrame<'_>]) -> f64 {
+    let time = |frame: &TrainingFrame<'_>, row: Option<&usize>| {
+        row.map(|row| frame.frame().open_times()[*row].as_millis())
+    };
+    let first = frames.iter().filter_map(|frame| time(frame, frame.rows().first())).min();
+    let last = frames.iter().filter_map(|frame| time(frame, frame.rows().last())).max();
+    first.zip(last).map_or(0.0, |(first, last)| (last - first) as f64)
 }
 
 /// The values without their mean, with length 1, so that a product of two is their correlation; zeros for a

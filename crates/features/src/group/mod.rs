@@ -10,7 +10,7 @@ mod pattern;
 #[cfg(test)]
 mod plan_checks;
 mod price;
-mod time;
+pub(crate) mod time;
 mod trend;
 mod volatility;
 mod volume;

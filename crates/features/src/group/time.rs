@@ -56,6 +56,20 @@ fn cycle_columns() -> [ColumnInfo; 8] {
     })
 }
 
+/// Length of the cycle that a column of this group tells the place in, in milliseconds; of months and years the mean of the
+/// Gregorian calendar.
+pub(crate) fn cycle_millis(name: &str) -> Option<f64> {
+    const DAY: f64 = 86_400_000.0;
+    let days = match name {
+        "hour_of_day_sin" | "hour_of_day_cos" | "session_asia" | "session_europe" | "session_us" => 1.0,
+        "day_of_week_sin" | "day_of_week_cos" | "weekend" => 7.0,
+        "day_of_month_sin" | "day_of_month_cos" => 30.436_875,
+        "month_of_year_sin" | "month_of_year_cos" => 365.242_5,
+        _ => return None,
+    };
+    Some(days * DAY)
+}
+
 fn session_columns() -> [ColumnInfo; 4] {
     [
         ("session_asia", "1 if the candle closes from 00:00 to before 09:00 UTC, else 0"),
@@ -77,6 +91,13 @@ mod tests {
         let plan = options.plan().unwrap();
         plan.iter().for_each(|planned| assert_eq!(planned.node.width(), planned.columns.len()));
         plan.iter().map(|planned| planned.columns.len()).collect()
+    }
+
+    #[test]
+    fn every_column_has_a_cycle() {
+        let columns = cycle_columns().into_iter().chain(session_columns());
+        assert!(columns.into_iter().all(|column| cycle_millis(&column.name).is_some()));
+        assert_eq!(cycle_millis("ema_20"), None);
     }
 
     #[test]

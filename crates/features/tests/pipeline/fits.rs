@@ -115,8 +115,46 @@ fn twins_and_constants_are_left_out() {
         .iter()
         .collect();
     assert_eq!(names, selection.names().iter().collect::<Vec<_>>());
-    let none = SelectionOptions { minimum_variance: None, maximum_correlation: None, ..Default::default() };
+    let none = SelectionOptions {
+        minimum_variance: None,
+        maximum_correlation: None,
+        minimum_cycles: None,
+        ..Default::default()
+    };
     assert!(none.fit(&[TrainingFrame::new(&frame, &training).unwrap()]).unwrap().dropped().is_empty());
+}
+
+/// Five days of training hold five days and no three weeks: where in the week, the month or the year a candle lies is a date.
+#[test]
+fn calendars_that_were_not_seen_are_left_out() {
+    let series = one(4_320, Timeframe::M5, 22);
+    let frame = features::FeatureSpec::default().frame(&series, Outside::default()).unwrap();
+    let rows = Rows(frame.key().clone(), frame.len(), (2_800..2_800 + 5 * 288).collect());
+    let training = [TrainingFrame::new(&frame, &rows).unwrap()];
+    let calendar = |options: &SelectionOptions| {
+        let dropped = options.fit(&training).unwrap().dropped().to_vec();
+        let mut names: Vec<String> = dropped
+            .iter()
+            .filter(|one| matches!(one.reason, features::DropReason::Cycles(_)))
+            .map(|one| one.name.clone())
+            .collect();
+        names.sort();
+        names
+    };
+    let long = [
+        "day_of_month_cos",
+        "day_of_month_sin",
+        "day_of_week_cos",
+        "day_of_week_sin",
+        "month_of_year_cos",
+        "month_of_year_sin",
+        "weekend",
+    ];
+    assert_eq!(calendar(&SelectionOptions::default()), long);
+    let of = |minimum_cycles: Option<f64>| SelectionOptions { minimum_cycles, ..Default::default() };
+    assert_eq!(calendar(&of(Some(5.1))).len(), 12);
+    assert!(calendar(&of(None)).is_empty());
+    assert!(of(Some(-1.0)).fit(&training).unwrap_err().to_string().contains("minimum_cycles"));
 }
 
 #[test]
