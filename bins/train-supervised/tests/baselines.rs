@@ -113,6 +113,16 @@ fn all_models_stand_beside_the_xlstm_and_are_saved_with_it() {
             assert!((then - now).abs() < 1e-9, "{model} {place}: {then} in training, {now} judged again");
         }
     }
+    // One byte of a saved model is another model.
+    let file = directory.join(&bundle).join("baselines/random-forest.msgpack");
+    let sound = std::fs::read(&file).unwrap();
+    let mut changed = sound.clone();
+    changed[sound.len() / 2] ^= 1;
+    std::fs::write(&file, changed).unwrap();
+    let output = run(directory, &["evaluate", "--bundle", &bundle, "--data", "store"]);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && message.contains("random-forest.msgpack"), "{message}");
+    std::fs::write(&file, sound).unwrap();
     // The planted direction is no secret to a linear model or to trees.
     for model in ["logistic-regression", "random-forest", "gradient-boosting"] {
         assert!(number(of(&document, model), "/seeds/0/test/decided/mcc") > 0.1, "{model}");
