@@ -1,7 +1,8 @@
 //! Explanations per second of an untrained xLSTM of default size, as JSON: beside `benches/peers/expected_gradients.py`, which
 //! does the same with PyTorch and SHAP on random windows of the same shape.
 //!
-//! `fixed` takes as many gradient evaluations as `--samples 256` of the peer; `adaptive` as many as it needs to add up.
+//! `eight_nodes` takes as many gradient evaluations as `--samples 256` of the peer, `four_nodes` half of them (and still adds up
+//! better than the peer's samples do); `adaptive` takes as many as it needs to add up.
 
 use std::time::Instant;
 
@@ -69,12 +70,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let network = ExplainedNetwork::new(&classifier)?;
     let [forward, gradient] = passes(&network)?;
     let adaptive = PathConfig::default();
-    let fixed = PathConfig { maximum_nodes: adaptive.nodes, ..adaptive };
+    let fixed = |nodes: usize| PathConfig { nodes, maximum_nodes: nodes, ..adaptive.clone() };
     println!(
         "{{\"width\": 64, \"heads\": 4, \"steps\": {STEPS}, \"features\": {FEATURES}, \"background\": {BACKGROUND}, \
          \"forward_windows_per_second\": {forward:.0}, \"gradient_windows_per_second\": {gradient:.0}, \
-         \"fixed\": {}, \"adaptive\": {}}}",
-        timed(&network, count, &fixed)?,
+         \"four_nodes\": {}, \"eight_nodes\": {}, \"adaptive\": {}}}",
+        timed(&network, count, &fixed(4))?,
+        timed(&network, count, &fixed(8))?,
         timed(&network, count, &adaptive)?
     );
     Ok(())

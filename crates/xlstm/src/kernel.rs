@@ -26,3 +26,12 @@ pub mod slstm_layer;
 pub use error::KernelError;
 pub use gate::ForgetGate;
 pub use level::Level;
+
+/// What a backward pass of a layer is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The gradients of the input and of every weight.
+    All,
+    /// Those of the input; the weights' may be left out.
+    Input,
+}

@@ -95,11 +95,12 @@ pub trait MlstmOps: Backend {
         call: MlstmCall,
     ) -> MlstmResult<Self>;
 
-    /// Gradients of everything in `tensors`.
+    /// Gradients of everything in `tensors`; those of the weights are of no use where only the input's are wanted.
     fn mlstm_backward(
         gradient: FloatTensor<Self>,
         #[extension_type] tensors: MlstmTensors<Self>,
         saved: Saved,
+        only_input: bool,
     ) -> MlstmTensors<Self>;
 }
 
@@ -289,6 +290,7 @@ fn backward<B: HostBackend, T: Number>(
     gradient: FloatTensor<B>,
     tensors: MlstmTensors<B>,
     saved: &Saved,
+    only_input: bool,
 ) -> MlstmTensors<B> {
     let Some(Kept { saved, initial, reset }) = saved.get::<Kept<T>>() else {
         panic!("xlstm: the forward pass of this node kept nothing");
@@ -300,7 +302,7 @@ fn backward<B: HostBackend, T: Number>(
         reset: reset.as_ref().map(ResetMask::steps),
         initial: initial.as_ref(),
     };
-    let mut found = MlstmLayerGradients::default();
+    let mut found = if only_input { MlstmLayerGradients::of_input() } else { MlstmLayerGradients::default() };
     checked(backward_into(&tensors.weights(), &inputs, saved, B::slice(&gradient), &mut found));
     let weights = found.weights;
     MlstmTensors {
@@ -333,8 +335,9 @@ macro_rules! host_operations {
                 gradient: FloatTensor<Self>,
                 tensors: MlstmTensors<Self>,
                 saved: Saved,
+                only_input: bool,
             ) -> MlstmTensors<Self> {
-                typed!(tensors.projected, backward::<Self>(gradient, tensors, &saved))
+                typed!(tensors.projected, backward::<Self>(gradient, tensors, &saved, only_input))
             }
         }
     };
@@ -410,7 +413,9 @@ impl<B: MlstmOps> Backward<B, 12> for MlstmNode {
     fn backward(self, ops: Ops<Self::State, 12>, grads: &mut Gradients, _: &mut Checkpointer) {
         let gradient = grads.consume::<B>(&ops.node);
         let (tensors, saved) = ops.state;
-        let found = B::mlstm_backward(gradient, tensors, saved);
+        // An explanation asks for the gradient of the input of a network whose weights stand still.
+        let only_input = ops.parents[1..].iter().all(Option::is_none);
+        let found = B::mlstm_backward(gradient, tensors, saved, only_input);
         let found = [
             found.projected,
             found.convolution_weight,
@@ -459,6 +464,7 @@ impl<B: MlstmOps, C: CheckpointStrategy> MlstmOps for Autodiff<B, C> {
         _gradient: FloatTensor<Self>,
         _tensors: MlstmTensors<Self>,
         _saved: Saved,
+        _only_input: bool,
     ) -> MlstmTensors<Self> {
         super::first_order_only()
     }

@@ -101,11 +101,12 @@ pub trait SlstmOps: Backend {
         call: SlstmCall,
     ) -> SlstmResult<Self>;
 
-    /// Gradients of everything in `tensors`.
+    /// Gradients of everything in `tensors`; those of the weights are of no use where only the input's are wanted.
     fn slstm_backward(
         gradient: FloatTensor<Self>,
         #[extension_type] tensors: SlstmTensors<Self>,
         saved: Saved,
+        only_input: bool,
     ) -> SlstmTensors<Self>;
 }
 
@@ -278,6 +279,7 @@ fn backward<B: HostBackend, T: Number>(
     gradient: FloatTensor<B>,
     tensors: SlstmTensors<B>,
     saved: &Saved,
+    only_input: bool,
 ) -> SlstmTensors<B> {
     let Some(Kept { packed, saved, initial, mask, reset }) = saved.get::<Kept<T>>() else {
         panic!("xlstm: the forward pass of this node kept nothing");
@@ -289,7 +291,7 @@ fn backward<B: HostBackend, T: Number>(
         initial: initial.as_ref(),
         recurrent_mask: mask.as_deref(),
     };
-    let mut found = SlstmLayerGradients::default();
+    let mut found = if only_input { SlstmLayerGradients::of_input() } else { SlstmLayerGradients::default() };
     checked(backward_into(packed, &inputs, saved, B::slice(&gradient), &mut found));
     let [_, heads, dim] = tensors.bias.shape().dims();
     let square = || Shape::new([GATES, heads, dim, dim]);
@@ -319,8 +321,9 @@ macro_rules! host_operations {
                 gradient: FloatTensor<Self>,
                 tensors: SlstmTensors<Self>,
                 saved: Saved,
+                only_input: bool,
             ) -> SlstmTensors<Self> {
-                typed!(tensors.input, backward::<Self>(gradient, tensors, &saved))
+                typed!(tensors.input, backward::<Self>(gradient, tensors, &saved, only_input))
             }
         }
     };
@@ -388,7 +391,9 @@ impl<B: SlstmOps> Backward<B, 7> for SlstmNode {
     fn backward(self, ops: Ops<Self::State, 7>, grads: &mut Gradients, _: &mut Checkpointer) {
         let gradient = grads.consume::<B>(&ops.node);
         let (tensors, saved) = ops.state;
-        let found = B::slstm_backward(gradient, tensors, saved);
+        // An explanation asks for the gradient of the input of a network whose weights stand still.
+        let only_input = ops.parents[1..].iter().all(Option::is_none);
+        let found = B::slstm_backward(gradient, tensors, saved, only_input);
         let found = [
             found.input,
             found.convolution_weight,
@@ -434,6 +439,7 @@ impl<B: SlstmOps, C: CheckpointStrategy> SlstmOps for Autodiff<B, C> {
         _gradient: FloatTensor<Self>,
         _tensors: SlstmTensors<Self>,
         _saved: Saved,
+        _only_input: bool,
     ) -> SlstmTensors<Self> {
         super::first_order_only()
     }

@@ -170,6 +170,9 @@ fn fused<T: Real>(case: &Case, form: Form, level: Level) -> Named<T> {
     let (mut output, mut gradients) = (MlstmLayerForward::default(), MlstmLayerGradients::default());
     forward_into(case.shape, &weights, &inputs, case.options(form, level), &mut output).unwrap();
     backward_into(&weights, &inputs, &output.saved, &typed.gradient, &mut gradients).unwrap();
+    let mut of_input = MlstmLayerGradients::of_input();
+    backward_into(&weights, &inputs, &output.saved, &typed.gradient, &mut of_input).unwrap();
+    assert!(of_input.projected == gradients.projected, "without the weights' gradients: {:?}", case.shape);
     named(output.output, output.state.unwrap(), gradients)
 }
 

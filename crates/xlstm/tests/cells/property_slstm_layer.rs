@@ -165,7 +165,10 @@ fn run<T: Real>(
     let numbers = Numbers::<T>::new(case);
     let (packed, inputs) = (numbers.packed(case.shape), numbers.inputs(case));
     forward_into(case.shape, &packed, &inputs, case.options(level, true), result).unwrap();
+    let mut of_input = SlstmLayerGradients::of_input();
+    backward_into(&packed, &inputs, &result.saved, &numbers.gradient, &mut of_input).unwrap();
     backward_into(&packed, &inputs, &result.saved, &numbers.gradient, gradients).unwrap();
+    assert!(of_input.input == gradients.input, "without the weights' gradients: {:?}", case.shape);
     let mut all = vec![("out", result.output.clone())];
     push_state(&mut all, result.state.clone());
     let found = gradients.clone();

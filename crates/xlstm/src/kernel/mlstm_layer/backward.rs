@@ -10,6 +10,7 @@ use super::open::{OpenGradients, Opened, Rows, open_backward};
 use super::packed::{Partial, Widths, partial_len};
 use super::row::{Call, Row};
 use super::{MlstmLayerInputs, MlstmLayerShape, MlstmLayerWeightGradients, MlstmLayerWeights, SLICE};
+use crate::kernel::Wanted;
 use crate::kernel::convolution::{TapGradients, convolve_backward, scratch_len};
 use crate::kernel::error::{KernelError, expect_length};
 use crate::kernel::math::Real;
@@ -26,16 +27,30 @@ use crate::kernel::schedule::{fit, run_jobs};
 pub struct MlstmLayerGradients<T> {
     /// (du, dz), `[batch, time, 2 · inner]`.
     pub projected: Vec<T>,
-    /// Of the weights, summed over the batch.
+    /// Of the weights, summed over the batch; of no use where only those of the input are wanted.
     pub weights: MlstmLayerWeightGradients<T>,
     /// Per slice one [`Partial`].
     partial: Vec<T>,
+    wanted: Wanted,
+}
+
+impl<T> MlstmLayerGradients<T> {
+    /// Empty buffers for a call that leaves out what it can of the weights' gradients, as an explanation needs them.
+    #[must_use]
+    pub fn of_input() -> Self {
+        Self { wanted: Wanted::Input, ..Self::default() }
+    }
 }
 
 impl<T> Default for MlstmLayerGradients<T> {
     /// Empty buffers, to be filled by [`backward_into`].
     fn default() -> Self {
-        Self { projected: Vec::new(), weights: MlstmLayerWeightGradients::default(), partial: Vec::new() }
+        Self {
+            projected: Vec::new(),
+            weights: MlstmLayerWeightGradients::default(),
+            partial: Vec::new(),
+            wanted: Wanted::All,
+        }
     }
 }
 
@@ -46,6 +61,7 @@ struct Job<'a, T> {
     partial: &'a mut [T],
     /// Kept states and normalisers of these sequences.
     states: (&'a [T], &'a [f64]),
+    wanted: Wanted,
 }
 
 /// What a thread keeps from sequence to sequence.
@@ -157,7 +173,7 @@ fn make_jobs<'a, T: Real>(
     gradients: &'a mut MlstmLayerGradients<T>,
 ) -> Vec<Job<'a, T>> {
     let MlstmLayerShape { batch, time, heads, inner, .. } = call.shape;
-    let dim = call.geometry.dim;
+    let (dim, wanted) = (call.geometry.dim, gradients.wanted);
     let mut states = (saved.kept.as_slice(), saved.kept_normalisers.as_slice());
     gradients
         .projected
@@ -171,7 +187,7 @@ fn make_jobs<'a, T: Real>(
             let (mine, rest) = states.0.split_at(count * kept_state_len(dim));
             let (normalisers, others) = states.1.split_at(count * dim);
             states = (rest, others);
-            Job { first, projected, partial, states: (mine, normalisers) }
+            Job { first, projected, partial, states: (mine, normalisers), wanted }
         })
         .collect()
 }
@@ -204,9 +220,12 @@ fn run_slice<T: Real>(
         for head in 0..call.shape.heads {
             scratch.row.project(call, batch, head);
             run_head(call, saved, (batch, head), (mine, normalisers), &mut partial, scratch);
-            blocks(call, (batch, head), projected, &mut partial, scratch);
+            blocks(call, (batch, head), projected, &mut partial, job.wanted, scratch);
         }
-        gates(call, saved, batch, projected, &mut partial, scratch);
+        gates(call, saved, batch, projected, scratch);
+        if job.wanted == Wanted::All {
+            gate_weights(call, batch, &mut partial, scratch);
+        }
         let taps = &mut TapGradients { weight: partial.taps, bias: partial.conv_bias };
         convolve_backward(
             call.level(),
@@ -325,13 +344,12 @@ fn run_head<T: Real>(
     );
 }
 
-/// From the gates' gradients to those of a, u and the folded weights.
+/// From the gates' gradients to those of a and u.
 fn gates<T: Real>(
     call: &Call<'_, T>,
     saved: &MlstmLayerSaved<T>,
     batch: usize,
     projected: &mut [T],
-    partial: &mut Partial<'_, T>,
     scratch: &mut Scratch<T>,
 ) {
     let MlstmLayerShape { time, heads, inner, .. } = call.shape;
@@ -355,7 +373,6 @@ fn gates<T: Real>(
             }
         }
     }
-    accumulate_rows(level, T::ONE, stride, &scratch.ones, &scratch.gates, partial.gate_bias);
     let left = Left { data: &scratch.gates, row_stride: stride, depth_stride: 1 };
     let extent = Extent { rows: time, depth: 2 * heads, columns };
     for (weights, target, target_stride) in [
@@ -372,6 +389,19 @@ fn gates<T: Real>(
             rows.for_each(|(to, from)| to.iter_mut().zip(&from[..inner]).for_each(|(to, from)| *to += *from));
         }
     }
+}
+
+/// From the gates' gradients to those of the folded weights.
+fn gate_weights<T: Real>(
+    call: &Call<'_, T>,
+    batch: usize,
+    partial: &mut Partial<'_, T>,
+    scratch: &mut Scratch<T>,
+) {
+    let MlstmLayerShape { time, heads, inner, .. } = call.shape;
+    let (level, widths) = (call.level(), &call.widths);
+    let (stride, columns) = (widths.gates_padded, widths.inner_padded);
+    accumulate_rows(level, T::ONE, stride, &scratch.ones, &scratch.gates, partial.gate_bias);
     let left = Left { data: &scratch.gates, row_stride: 1, depth_stride: stride };
     let extent = Extent { rows: 2 * heads, depth: time, columns };
     for (source, source_stride, sums) in [
@@ -395,6 +425,7 @@ fn blocks<T: Real>(
     (batch, head): (usize, usize),
     projected: &mut [T],
     partial: &mut Partial<'_, T>,
+    wanted: Wanted,
     scratch: &mut Scratch<T>,
 ) {
     let (level, inner) = (call.level(), call.shape.inner);
@@ -405,8 +436,8 @@ fn blocks<T: Real>(
     let gradients = [scratch.query.as_slice(), scratch.key.as_slice()];
     let mut sums = [&mut *partial.query, &mut *partial.key];
     let place = call.place(head, inner);
-    project_backward(level, place, upstream, &gradients, &mut scratch.activated, &mut sums);
+    project_backward(level, place, upstream, &gradients, &mut scratch.activated, &mut sums, wanted);
     let upstream = Upstream { transposed: &[&call.packed.value.transposed], source: call.projected(batch) };
     let (place, mut sums) = (call.place(head, 2 * inner), [&mut *partial.value]);
-    project_backward(level, place, upstream, &[&scratch.value], projected, &mut sums);
+    project_backward(level, place, upstream, &[&scratch.value], projected, &mut sums, wanted);
 }

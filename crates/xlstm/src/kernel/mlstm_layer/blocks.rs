@@ -4,6 +4,7 @@
 //! `y[c] = sum over j of w_j[c] x[c - s + j]`: a product of a row with x, shuffled within groups of S. For S = 4 that
 //! shuffle is one instruction; other S go through plain loops.
 
+use crate::kernel::Wanted;
 use crate::kernel::level::dispatched;
 use crate::kernel::math::{Arithmetic, Real};
 use crate::kernel::product::SHORT;
@@ -182,14 +183,15 @@ pub(super) struct Upstream<'a, T> {
 
 dispatched! {
     /// `dx[t, :] += sum over m of W_m^T dy_m[t, :]` for the head's channels (and, where a block lies in two heads,
-    /// for the others of that block), and `dW_m += sum over t of dy_m[t, :] x[t, :]^T` (packed, `[S, I]`).
-    /// `gradients` are dy_m, `[rows, dim]`.
+    /// for the others of that block), and, where it is wanted, `dW_m += sum over t of dy_m[t, :] x[t, :]^T` (packed,
+    /// `[S, I]`). `gradients` are dy_m, `[rows, dim]`.
     fn project_backward(
         place: Place,
         upstream: Upstream<'_, T>,
         gradients: &[&[T]],
         source_gradient: &mut [T],
         weight_gradients: &mut [&mut [T]],
+        wanted: Wanted,
     ) = project_backward_body;
 }
 
@@ -200,20 +202,28 @@ fn project_backward_body<T: Real, A: Arithmetic, const TILE_ROWS: usize, const L
     gradients: &[&[T]],
     source_gradient: &mut [T],
     weight_gradients: &mut [&mut [T]],
+    wanted: Wanted,
 ) {
-    match (gradients, weight_gradients) {
-        ([dy], [dw]) => {
-            backward_matrices::<T, A, LANES, 1>(place, upstream, [dy], source_gradient, [dw]);
+    let dx = source_gradient;
+    match (gradients, weight_gradients, wanted) {
+        ([dy], [dw], Wanted::All) => {
+            backward_matrices::<T, A, LANES, 1, true>(place, upstream, [dy], dx, [dw]);
         }
-        ([dy, dz], [dv, dw]) => {
-            backward_matrices::<T, A, LANES, 2>(place, upstream, [dy, dz], source_gradient, [dv, dw]);
+        ([dy], [dw], Wanted::Input) => {
+            backward_matrices::<T, A, LANES, 1, false>(place, upstream, [dy], dx, [dw]);
+        }
+        ([dy, dz], [dv, dw], Wanted::All) => {
+            backward_matrices::<T, A, LANES, 2, true>(place, upstream, [dy, dz], dx, [dv, dw]);
+        }
+        ([dy, dz], [dv, dw], Wanted::Input) => {
+            backward_matrices::<T, A, LANES, 2, false>(place, upstream, [dy, dz], dx, [dv, dw]);
         }
         _ => {}
     }
 }
 
 #[inline(always)]
-fn backward_matrices<T: Real, A: Arithmetic, const LANES: usize, const M: usize>(
+fn backward_matrices<T: Real, A: Arithmetic, const LANES: usize, const M: usize, const WEIGHTS: bool>(
     place: Place,
     upstream: Upstream<'_, T>,
     gradients: [&[T]; M],
@@ -228,21 +238,27 @@ fn backward_matrices<T: Real, A: Arithmetic, const LANES: usize, const M: usize>
     }
     let mut channel = 0;
     while channel + LANES <= place.dim {
-        backward_lanes::<T, A, LANES, M>(place, channel, upstream, transposed, gradients, dx, &mut dw);
+        backward_lanes::<T, A, LANES, M, WEIGHTS>(
+            place, channel, upstream, transposed, gradients, dx, &mut dw,
+        );
         channel += LANES;
     }
     while LANES > SHORT && channel + SHORT <= place.dim {
-        backward_lanes::<T, A, SHORT, M>(place, channel, upstream, transposed, gradients, dx, &mut dw);
+        backward_lanes::<T, A, SHORT, M, WEIGHTS>(
+            place, channel, upstream, transposed, gradients, dx, &mut dw,
+        );
         channel += SHORT;
     }
     while channel < place.dim {
-        backward_lanes::<T, A, USUAL, M>(place, channel, upstream, transposed, gradients, dx, &mut dw);
+        backward_lanes::<T, A, USUAL, M, WEIGHTS>(
+            place, channel, upstream, transposed, gradients, dx, &mut dw,
+        );
         channel += USUAL;
     }
 }
 
 #[inline(always)]
-fn backward_lanes<T: Real, A: Arithmetic, const N: usize, const M: usize>(
+fn backward_lanes<T: Real, A: Arithmetic, const N: usize, const M: usize, const WEIGHTS: bool>(
     place: Place,
     channel: usize,
     upstream: Upstream<'_, T>,
@@ -266,10 +282,12 @@ fn backward_lanes<T: Real, A: Arithmetic, const N: usize, const M: usize>(
             add::<T, A, N>(&spread::<T, N, 1>(dy), &w[m][1], &mut total);
             add::<T, A, N>(&spread::<T, N, 2>(dy), &w[m][2], &mut total);
             add::<T, A, N>(&spread::<T, N, 3>(dy), &w[m][3], &mut total);
-            add::<T, A, N>(dy, &x[0], &mut sums[m][0]);
-            add::<T, A, N>(dy, &x[1], &mut sums[m][1]);
-            add::<T, A, N>(dy, &x[2], &mut sums[m][2]);
-            add::<T, A, N>(dy, &x[3], &mut sums[m][3]);
+            if WEIGHTS {
+                add::<T, A, N>(dy, &x[0], &mut sums[m][0]);
+                add::<T, A, N>(dy, &x[1], &mut sums[m][1]);
+                add::<T, A, N>(dy, &x[2], &mut sums[m][2]);
+                add::<T, A, N>(dy, &x[3], &mut sums[m][3]);
+            }
         }
         dx[row * stride + at..][..N].copy_from_slice(&total);
     }

@@ -10,6 +10,7 @@ use super::products::{Outer, Rows, Term, add_outer, product_of_lanes};
 use super::{
     LANES_OF_BATCH, NORM_EPSILON, Plan, SlstmLayerInputs, SlstmLayerPacked, SlstmLayerSaved, SlstmLayerState,
 };
+use crate::kernel::Wanted;
 use crate::kernel::convolution::{
     TapGradients, convolve_backward, convolve_with_slopes, scratch_len, unpack_taps,
 };
@@ -46,6 +47,15 @@ pub struct SlstmLayerGradients<T> {
     pub norm: Vec<T>,
     /// Per slice, see [`Parts`]; summed in order.
     partial: Vec<T>,
+    wanted: Wanted,
+}
+
+impl<T> SlstmLayerGradients<T> {
+    /// Empty buffers for a call that leaves out what it can of the weights' gradients, as an explanation needs them.
+    #[must_use]
+    pub fn of_input() -> Self {
+        Self { wanted: Wanted::Input, ..Self::default() }
+    }
 }
 
 impl<T> Default for SlstmLayerGradients<T> {
@@ -60,6 +70,7 @@ impl<T> Default for SlstmLayerGradients<T> {
             bias: Vec::new(),
             norm: Vec::new(),
             partial: Vec::new(),
+            wanted: Wanted::All,
         }
     }
 }
@@ -119,6 +130,7 @@ struct Job<'a, T> {
     kept: &'a [T],
     input_out: &'a mut [T],
     partial: &'a mut [T],
+    wanted: Wanted,
 }
 
 /// What a thread keeps. Buffers "by lanes" have the batch innermost, `[heads, dim, lanes]`.
@@ -235,6 +247,7 @@ pub fn backward_into<T: Real>(
     fit(&mut gradients.partial, slices * parts.all);
     let sequence = plan.time * plan.width;
     let window = plan.window_rows() * plan.width;
+    let wanted = gradients.wanted;
     let jobs = gradients
         .input
         .chunks_mut(LANES_OF_BATCH * sequence)
@@ -255,6 +268,7 @@ pub fn backward_into<T: Real>(
                 kept,
                 input_out,
                 partial,
+                wanted,
             }
         });
     run_jobs(
@@ -355,10 +369,12 @@ fn run_slice<T: Real>(
             let earlier = (step > 0).then(|| block(step - 1, head));
             head_step(plan, packed, head, (block(step, head), earlier), &job, step, scratch);
         }
-        collect_before(plan, step % COLLECTED_STEPS, &job, step, scratch);
+        if job.wanted == Wanted::All {
+            collect_before(plan, step % COLLECTED_STEPS, &job, step, scratch);
+        }
         store_step(plan, &mut job, step, scratch);
         std::mem::swap(&mut scratch.output, &mut scratch.output_before);
-        if step % COLLECTED_STEPS == 0 {
+        if job.wanted == Wanted::All && step % COLLECTED_STEPS == 0 {
             let steps = COLLECTED_STEPS.min(time - step);
             for head in 0..heads {
                 add_weights(plan, (head, step, steps), &mut job, scratch);
@@ -439,14 +455,16 @@ fn head_step<T: Real>(
     };
     let upstream = &scratch.upstream[own.clone()];
     gates_backward(level, units, kept, before, upstream, &mut carried, &mut scratch.pre);
-    let turn = Turn {
-        rows: GATES * dim,
-        columns: LANES_OF_BATCH,
-        stride: LANES_OF_BATCH,
-        target_stride: COLLECTED_STEPS * wide,
-    };
-    let start = (head * COLLECTED + step % COLLECTED_STEPS) * wide;
-    transpose(level, turn, &scratch.pre, &mut scratch.collected[start..]);
+    if job.wanted == Wanted::All {
+        let turn = Turn {
+            rows: GATES * dim,
+            columns: LANES_OF_BATCH,
+            stride: LANES_OF_BATCH,
+            target_stride: COLLECTED_STEPS * wide,
+        };
+        let start = (head * COLLECTED + step % COLLECTED_STEPS) * wide;
+        transpose(level, turn, &scratch.pre, &mut scratch.collected[start..]);
+    }
 
     let weights = head * GATES * dim * narrow..(head + 1) * GATES * dim * narrow;
     let pre = scratch.pre.as_slice();
