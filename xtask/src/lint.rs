@@ -3,6 +3,7 @@
 mod floors;
 mod lint_tables;
 mod rust_text;
+mod sans_io;
 mod sources;
 
 use std::path::Path;
@@ -102,6 +103,7 @@ fn sources(workspace: &Workspace) -> Result<Complaints> {
         let text = std::fs::read_to_string(workspace.root.join(&path))
             .with_context(|| format!("cannot read {}", path.display()))?;
         sources::inspect(&path, &text, &mut complaints);
+        sans_io::inspect(&path, &text, &mut complaints);
     }
     Ok(complaints)
 }
