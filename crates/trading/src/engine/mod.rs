@@ -34,7 +34,7 @@ use crate::account::{Account, InstrumentTerms, LedgerKind};
 use crate::error::TradingError;
 use crate::indicator::AverageTrueRange;
 use crate::market::{MarketView, PositionView};
-use crate::order::InstrumentIndex;
+use crate::order::{InstrumentIndex, PositionSide};
 use crate::orders::{Fill, OrderReport, Orders};
 use crate::risk::{InstrumentRisk, KillReason, RiskGate, Sizer, TailRisk};
 use crate::strategy::{Decision, Strategy};
@@ -257,6 +257,13 @@ impl<S: Strategy> Engine<S> {
     /// The risk gate.
     pub const fn gate(&self) -> &RiskGate {
         &self.gate
+    }
+
+    /// Where the exits want the stop of a position; none where they want none, or nothing is open.
+    #[must_use]
+    pub fn stop_of(&self, instrument: InstrumentIndex, position_side: PositionSide) -> Option<Decimal> {
+        let held = self.slots.get(instrument.get())?.held[slot::place(position_side)].as_ref()?;
+        held.exits.as_ref()?.stop()
     }
 
     /// The time of the latest event.

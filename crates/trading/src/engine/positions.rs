@@ -56,7 +56,10 @@ impl<S: Strategy> Engine<S> {
         let begun = match (&mut held.exits, wanted.exits) {
             (Some(exits), _) => exits.on_addition(fill.price, effect.opened, atr, &grid).err(),
             (None, Some(plan)) => {
-                match ExitState::open(&plan, fill.side, fill.price, effect.opened, atr, &grid) {
+                // The exits are of all that is held, also of what was opened before there was a plan.
+                let (quantity, entry) =
+                    (effect.after.quantity.abs(), effect.after.entry_price().unwrap_or(fill.price));
+                match ExitState::open(&plan, fill.side, entry, quantity, atr, &grid) {
                     Ok(exits) => {
                         held.exits = Some(exits);
                         None

@@ -98,6 +98,10 @@ impl<S: Strategy> Engine<S> {
             return Ok(());
         }
         let change = wanted - held;
+        if self.orders.working(instrument).any(|order| order.intent.purpose == Purpose::Reduction) {
+            // It trades at once or ends, unless its fate is not known: then nobody knows what is missing.
+            return Ok(());
+        }
         let on_its_way = self.entries_on_their_way(instrument);
         if (change - on_its_way).is_zero() && !on_its_way.is_zero() {
             return Ok(());

@@ -90,7 +90,13 @@ impl<S: Strategy> Engine<S> {
                 if status == OrderStatus::Filled =>
             {
                 self.forget_protection(intent.instrument, place, client_order_id);
-                Ok(())
+                if let Some(held) = &mut self.slots[intent.instrument.get()].held[place]
+                    && intent.purpose == Purpose::Close
+                {
+                    // It was to be gone, but an entry filled in the meantime: what is open now is protected again.
+                    held.closing = None;
+                }
+                self.protect(intent.instrument, place)
             }
             Purpose::StopLoss | Purpose::TakeProfit(_) | Purpose::Close | Purpose::Reduction => {
                 self.forget_protection(intent.instrument, place, client_order_id);

@@ -65,17 +65,17 @@ pub enum RiskEvent {
 ///
 /// | state \ event   | new day    | daily loss     | drawdown       | kill         | resume |
 /// |-----------------|------------|----------------|----------------|--------------|--------|
-/// | active          | active     | by setting [1] | by setting [1] | halted, kill | active |
-/// | reducing, daily | active [2] | by setting     | by setting     | halted, kill | active |
-/// | reducing, other | same       | by setting [3] | by setting [3] | halted, kill | active |
-/// | halted, daily   | active [2] | same           | halted, drawdown | halted, kill | active |
+/// | active          | active     | by setting (1) | by setting (1) | halted, kill | active |
+/// | reducing, daily | active (2) | by setting     | by setting     | halted, kill | active |
+/// | reducing, other | same       | by setting (3) | by setting (3) | halted, kill | active |
+/// | halted, daily   | active (2) | same           | halted, drawdown | halted, kill | active |
 /// | halted, drawdown| same       | same           | same           | halted, kill | active |
-/// | halted, kill    | same       | same           | same           | same [4]     | active |
+/// | halted, kill    | same       | same           | same           | same (4)     | active |
 ///
-/// [1] reducing or halted with that reason, by `daily_loss_action` and `drawdown_action`.
-/// [2] where `lift_daily_loss_at_midnight` is set; otherwise the same.
-/// [3] the level by setting; the reason that is harder to lift stays, so that midnight never lifts a drawdown.
-/// [4] the first reason stays.
+/// (1) reducing or halted with that reason, by `daily_loss_action` and `drawdown_action`.
+/// (2) where `lift_daily_loss_at_midnight` is set; otherwise the same.
+/// (3) the level by setting; the reason that is harder to lift stays, so that midnight never lifts a drawdown.
+/// (4) the first reason stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RiskState {

@@ -7,7 +7,7 @@ use crate::account::{AccountConfig, InstrumentTerms, MarginTier, MarginTiers};
 use crate::engine::{Command, Engine, EngineConfig, Event, ExecutionConfig, Notice};
 use crate::error::TradingError;
 use crate::exit::ExitPlan;
-use crate::market::{MarketUpdate, MarketView, PortfolioView, Signal};
+use crate::market::{MarketUpdate, MarketView, PortfolioView};
 use crate::order::{InstrumentIndex, Liquidity, OrderIntent, OrderKind, PositionSide, Purpose, Side};
 use crate::orders::{FeeCurrency, Fill, OrderReport, OrderReportKind, Snapshot, VenueOrderStatus};
 use crate::risk::RiskLimits;
@@ -43,8 +43,10 @@ pub(super) fn decimal(text: &str) -> Decimal {
 }
 
 fn terms() -> Vec<InstrumentTerms> {
-    let rules = "[[rules]]\nvalid_from = \"2020-01-01\"\ntick_size = \"0.5\"\nlot_size = \"0.001\"\n\
-                 minimum_quantity = \"0.001\"\nminimum_notional = \"5\"\n";
+    // From 2024-02-01 on the lot is a hundred times larger.
+    let rules = "[[rules]]\nvalid_from = \"2020-01-01\"\nvalid_until = \"2024-02-01\"\ntick_size = \"0.5\"\nlot_size = \"0.001\"\n\
+                 minimum_quantity = \"0.001\"\nminimum_notional = \"5\"\n[[rules]]\nvalid_from = \"2024-02-01\"\n\
+                 tick_size = \"0.5\"\nlot_size = \"0.1\"\nminimum_quantity = \"0.1\"\nminimum_notional = \"5\"\n";
     let instrument = |head: &str| Instrument::from_toml(&format!("{head}{rules}")).unwrap();
     let tier = |up_to: &str, rate: &str, leverage: &str| MarginTier {
         up_to: decimal(up_to),
@@ -88,6 +90,8 @@ pub(super) struct Desk {
     pub notices: Vec<Notice>,
     /// Whether cancellations are confirmed at once.
     pub confirms_cancels: bool,
+    /// Whether each report comes twice.
+    pub repeats_reports: bool,
     time: Timestamp,
     sent: Vec<OrderIntent>,
     executions: u32,
@@ -104,7 +108,15 @@ impl Desk {
         edit(&mut config);
         let engine = Engine::new(Scripted::default(), config, terms(), decimal(cash)).unwrap();
         let time = "2024-01-01".parse().unwrap();
-        Self { engine, notices: Vec::new(), confirms_cancels: true, time, sent: Vec::new(), executions: 0 }
+        Self {
+            engine,
+            notices: Vec::new(),
+            confirms_cancels: true,
+            repeats_reports: false,
+            time,
+            sent: Vec::new(),
+            executions: 0,
+        }
     }
 
     /// Puts a wish into the strategy, for the next candle.
@@ -124,24 +136,31 @@ impl Desk {
 
     /// A candle of an hour: open, high, low, close.
     pub(super) fn candle_of(&mut self, instrument: InstrumentIndex, prices: [f64; 4]) -> &mut Self {
+        self.candles(&[instrument], prices)
+    }
+
+    /// The same candle of both instruments.
+    pub(super) fn both(&mut self, prices: [f64; 4]) -> &mut Self {
+        self.candles(&[BTC, SPOT], prices)
+    }
+
+    fn candles(&mut self, instruments: &[InstrumentIndex], prices: [f64; 4]) -> &mut Self {
         let [open, high, low, close] = prices;
         let candle = Candle { open_time: self.time, open, high, low, close, volume: 1.0, turnover: None };
         self.time = Timeframe::H1.close_of(self.time);
-        let update = MarketUpdate {
-            instrument,
-            candle,
-            mark_price: None,
-            relative_spread: None,
-            after_gap: false,
-            signal: Signal::default(),
-        };
-        let view = MarketView { time: self.time, updates: &[update] };
-        self.step(Event::Candles(view)).unwrap();
+        let updates: Vec<_> =
+            instruments.iter().map(|instrument| MarketUpdate::new(*instrument, candle)).collect();
+        self.step(Event::Candles(MarketView { time: self.time, updates: &updates })).unwrap();
         self
     }
 
     pub(super) fn candle(&mut self, prices: [f64; 4]) -> &mut Self {
         self.candle_of(BTC, prices)
+    }
+
+    pub(super) const fn later(&mut self, hours: i64) -> &mut Self {
+        self.time = self.time.plus_millis(hours * 3_600_000);
+        self
     }
 
     pub(super) const fn time(&self) -> Timestamp {
@@ -182,7 +201,11 @@ impl Desk {
         kind: OrderReportKind<'_>,
     ) -> Result<(), TradingError> {
         let report = OrderReport { client_order_id: intent.client_order_id, time: self.time, kind };
-        self.step(Event::Report(report))
+        self.step(Event::Report(report))?;
+        if self.repeats_reports {
+            self.step(Event::Report(report))?;
+        }
+        Ok(())
     }
 
     /// The last order whose purpose this is.
@@ -231,6 +254,20 @@ impl Desk {
         let fill = self.execution(&intent, price, quantity, rate);
         self.report(intent, OrderReportKind::Fill(fill)).unwrap();
         self
+    }
+
+    pub(super) fn fill_order(&mut self, intent: &OrderIntent, price: &str, quantity: &str) {
+        let fill = self.execution(intent, price, quantity, "0.0006");
+        self.report(*intent, OrderReportKind::Fill(fill)).unwrap();
+    }
+
+    /// Orders that may still trade, oldest first, with what remains of them.
+    pub(super) fn working(&self) -> Vec<(OrderIntent, Decimal)> {
+        let of = |intent: &OrderIntent| {
+            let order = self.engine.orders().get(intent.client_order_id)?;
+            (!order.status.is_terminal()).then(|| (*intent, order.remaining()))
+        };
+        self.sent.iter().filter_map(of).collect()
     }
 
     /// Answers a query.

@@ -1,6 +1,8 @@
 //! Hand-checked cards: events in, orders and money out. Prices in USDT; tick 0.5, lot 0.001; no fees but where one is stated.
 
 mod desk;
+mod limits;
+mod properties;
 
 use rust_decimal::Decimal;
 
@@ -228,6 +230,8 @@ fn a_liquidation_by_the_venue_ends_the_trade_and_its_orders() {
     // Margin 5 × 100 / 10 = 50: at 90 it is gone; what is lost beyond (5 × 11 = 55 − 50) the venue bears.
     let mut fill = desk.execution(&desk.last(Purpose::StopLoss), "89", "5", "0");
     (fill.client_order_id, fill.purpose) = (None, Purpose::Liquidation);
+    // The venue may say it twice.
+    desk.step(Event::Liquidation(fill)).unwrap();
     desk.step(Event::Liquidation(fill)).unwrap();
     assert_eq!((desk.equity(), desk.orders().len()), ("950".to_owned(), 0));
     assert_eq!(desk.trades()[0].exit, Purpose::Liquidation);
@@ -247,6 +251,8 @@ fn a_daily_loss_halts_closes_and_lets_no_entry_pass() {
     desk.fill(Purpose::Close, "94", "10");
     desk.want(BTC, half(), None).candle([94.0; 4]);
     assert!(desk.orders().is_empty());
+    // Nobody even asks the gate.
+    assert!(!desk.notices.iter().any(|notice| matches!(notice, Notice::Refused { .. })));
 }
 
 #[test]

@@ -327,7 +327,7 @@ pub enum HybridSize {
         /// Notional over equity, above 0; above 1 needs leverage.
         share: f64,
     },
-    /// As the risk gate sizes them by [`crate::Edge`]: the win probability is that of the model's class, if it was asked.
+    /// As the risk gate sizes them by [`crate::strategy::Edge`]: the win probability is that of the model's class, if it was asked.
     Sizer {
         /// What a trade wins over what it loses: the distance of the target over that of the stop; none where unknown.
         #[serde(default, skip_serializing_if = "Option::is_none")]
