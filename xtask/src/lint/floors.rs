@@ -227,6 +227,7 @@ mod tests {
             "bins/optimize-labels: market-data labels command-line",
             "bins/label-candles: market-data labels command-line dev:tempfile",
             "bins/train-supervised: market-data features labels supervised command-line",
+            "bins/simulate: market-data features supervised trading sim command-line",
             "xtask: clap serde_json",
             "end-to-end: live sim market-data dev:data-loader",
         ];

@@ -12,7 +12,7 @@ use crate::order::InstrumentIndex;
 /// Totals since the account began, in settlement currency. Each is summed from events alone, never from the account's
 /// balances, so that [`super::Account::check`] holds two independent sums against each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct Ledger {
     /// Cash put in, the first balance included.
     pub deposits: Decimal,
@@ -91,7 +91,7 @@ pub enum LedgerKind {
 
 /// One change of cash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct LedgerEntry {
     /// When.
     pub time: Timestamp,

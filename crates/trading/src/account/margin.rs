@@ -49,7 +49,7 @@ impl MarginTiers {
             }
             if amount(deduction) != deduction {
                 let remedy = "give limits and rates of fewer digits: the deduction needs more than 12 places";
-                return Err(TradingError::config("tiers.maintenance-rate", tier.maintenance_rate, remedy));
+                return Err(TradingError::config("tiers.maintenance_rate", tier.maintenance_rate, remedy));
             }
             deductions.push(deduction);
             lower = Some(*tier);
@@ -88,25 +88,25 @@ fn check_tier(tier: &MarginTier, lower: Option<&MarginTier>) -> Result<(), Tradi
     let floor = lower.map_or(Decimal::ZERO, |lower| lower.up_to);
     if up_to <= floor || up_to >= LARGEST_AMOUNT {
         let remedy = "give limits above zero that rise from tier to tier and stay below 100000000000000";
-        return Err(TradingError::config("tiers.up-to", up_to, remedy));
+        return Err(TradingError::config("tiers.up_to", up_to, remedy));
     }
     let floor = lower.map_or(Decimal::ZERO, |lower| lower.maintenance_rate);
     if rate <= floor || rate >= Decimal::ONE {
         let remedy = "give fractions between 0 and 1 that rise from tier to tier, such as 0.005";
-        return Err(TradingError::config("tiers.maintenance-rate", rate, remedy));
+        return Err(TradingError::config("tiers.maintenance_rate", rate, remedy));
     }
     if rate.normalize().scale() > MONEY_DECIMALS {
-        return Err(TradingError::config("tiers.maintenance-rate", rate, "give at most 12 places"));
+        return Err(TradingError::config("tiers.maintenance_rate", rate, "give at most 12 places"));
     }
     let ceiling = lower.map_or(Decimal::ONE_THOUSAND, |lower| lower.maximum_leverage);
     if leverage < Decimal::ONE || leverage > ceiling {
         let remedy = "give at least 1 and at most what the tier before allows (1000 in the first)";
-        return Err(TradingError::config("tiers.maximum-leverage", leverage, remedy));
+        return Err(TradingError::config("tiers.maximum_leverage", leverage, remedy));
     }
     // A position that opens with 1 / leverage of margin must not be due at once.
     if rate * leverage >= Decimal::ONE {
         let remedy = "give less than 1 / maintenance-rate, or positions are liquidated as they open";
-        return Err(TradingError::config("tiers.maximum-leverage", leverage, remedy));
+        return Err(TradingError::config("tiers.maximum_leverage", leverage, remedy));
     }
     Ok(())
 }

@@ -33,7 +33,7 @@ pub enum MarginMode {
 
 /// How an account works.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(default, deny_unknown_fields)]
 pub struct AccountConfig {
     /// The one currency of cash: what spot is quoted in and perpetuals settle in.
     pub settlement: String,
@@ -70,8 +70,8 @@ impl AccountConfig {
         }
         if self.spot_collateral && self.margin_mode == MarginMode::Isolated {
             let remedy =
-                "set account.margin-mode to cross, or leave spot-collateral off: isolated margin is cash";
-            return Err(TradingError::config("account.spot-collateral", true, remedy));
+                "set account.margin_mode to cross, or leave spot_collateral off: isolated margin is cash";
+            return Err(TradingError::config("account.spot_collateral", true, remedy));
         }
         Ok(())
     }
@@ -79,7 +79,7 @@ impl AccountConfig {
 
 /// What one instrument costs and how it is margined.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct InstrumentTerms {
     /// The instrument.
     pub instrument: Instrument,
@@ -115,7 +115,7 @@ impl InstrumentTerms {
             let remedy = "give instruments that are quoted and settled in account.settlement";
             return Err(TradingError::config("terms.instrument", symbol, remedy));
         }
-        for (field, fee) in [("terms.maker-fee", self.maker_fee), ("terms.taker-fee", self.taker_fee)] {
+        for (field, fee) in [("terms.maker_fee", self.maker_fee), ("terms.taker_fee", self.taker_fee)] {
             if fee.abs() > Decimal::new(5, 2) {
                 let remedy = "give a fraction of notional of at most 0.05: 0.00055 is 5.5 basis points";
                 return Err(TradingError::config(field, fee, remedy));

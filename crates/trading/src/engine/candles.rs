@@ -142,6 +142,7 @@ impl<S: Strategy> Engine<S> {
             let instrument = crate::order::InstrumentIndex(index as u16);
             self.cancel_working(instrument, |purpose| purpose == Purpose::Entry);
             self.slots[index].wanted = [None, None];
+            self.slots[index].flip = None;
             if self.config.execution.on_halt == OnHalt::Close {
                 self.close_all(instrument)?;
             }

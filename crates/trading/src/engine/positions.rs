@@ -106,7 +106,7 @@ impl<S: Strategy> Engine<S> {
         let trade = record(fill, held);
         self.sizer.record_trade(share(&trade))?;
         self.output.notices.push(Notice::Traded { trade });
-        Ok(())
+        self.flip(fill.instrument)
     }
 }
 

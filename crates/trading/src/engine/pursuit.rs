@@ -44,6 +44,7 @@ impl<S: Strategy> Engine<S> {
             return Ok(());
         };
         let is_spot = terms.is_spot();
+        slot.flip = None;
         let aim = match target.position {
             TargetPosition::Flat => Aim::Exposure(0.0),
             TargetPosition::Exposure(share) => Aim::Exposure(share),
@@ -122,10 +123,10 @@ impl<S: Strategy> Engine<S> {
         if reduces && (opposite || wanted.is_zero()) {
             let reason = if opposite { CloseReason::OppositeSignal } else { CloseReason::Decision };
             self.close(instrument, reason)?;
-            if wanted.is_zero() {
-                return Ok(());
+            if !wanted.is_zero() {
+                self.slots[instrument.get()].flip = Some((*target, wanted));
             }
-            return self.enter(target, grid, price, wanted);
+            return Ok(());
         }
         if reduces {
             return self.reduce(instrument, change);
@@ -144,6 +145,16 @@ impl<S: Strategy> Engine<S> {
     fn entries_on_their_way(&self, instrument: InstrumentIndex) -> Decimal {
         let entries = self.orders.working(instrument).filter(|order| order.intent.purpose == Purpose::Entry);
         entries.fold(Decimal::ZERO, |sum, order| sum + order.intent.side.signed(order.remaining()))
+    }
+
+    /// The second half of a flip, when the first is done.
+    pub(super) fn flip(&mut self, instrument: InstrumentIndex) -> Result<(), TradingError> {
+        let slot = &mut self.slots[instrument.get()];
+        let Some((target, wanted)) = slot.flip.take() else { return Ok(()) };
+        let Some(terms) = self.account.terms(instrument) else { return Ok(()) };
+        let Some(grid) = slot.grid_at(&terms.instrument, self.now) else { return Ok(()) };
+        let Some(price) = grid.price_of(slot.last_price) else { return Ok(()) };
+        self.enter(&target, &grid, price, wanted)
     }
 
     fn enter(

@@ -11,7 +11,7 @@ use crate::indicator::AverageTrueRange;
 use crate::market::MarketUpdate;
 use crate::order::{PositionSide, Side};
 use crate::risk::Volatility;
-use crate::strategy::Vote;
+use crate::strategy::{Target, Vote};
 
 /// What the engine keeps of one instrument.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub(super) struct Slot {
     pub held: [Option<Held>; 2],
     /// How the next opened position is to be left, and what was said when it was wanted.
     pub wanted: [Option<Wanted>; 2],
+    /// A flip: what is to be entered once the position of the other direction is gone, so that its margin is free by then.
+    pub flip: Option<(Target, Decimal)>,
     /// Orders made at this moment, so that each has a name of its own.
     pub attempt: u32,
 }
@@ -115,6 +117,7 @@ impl Slot {
             grid_from: Timestamp::from_millis(i64::MAX),
             held: [None, None],
             wanted: [None, None],
+            flip: None,
             attempt: 0,
         }
     }

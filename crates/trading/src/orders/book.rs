@@ -17,7 +17,7 @@ use crate::order::{InstrumentIndex, OrderIntent};
 /// How much of the past is remembered to recognise late and repeated reports. What is still open is never
 /// forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(default, deny_unknown_fields)]
 pub struct OrdersConfig {
     /// Ended orders, 1 to 1,000,000. A report about an older one is refused as one about an order that nobody
     /// knows, so that nothing is accounted twice; its name is free again here, though not at the venue.
@@ -44,10 +44,10 @@ impl OrdersConfig {
     /// [`TradingError::Config`] names the field that is out of range.
     pub fn validate(&self) -> Result<(), TradingError> {
         let fields = [
-            ("orders.remembered-orders", self.remembered_orders, 1_000_000, "give 1 to 1000000"),
-            ("orders.remembered-executions", self.remembered_executions, 10_000_000, "give 1 to 10000000"),
+            ("orders.remembered_orders", self.remembered_orders, 1_000_000, "give 1 to 1000000"),
+            ("orders.remembered_executions", self.remembered_executions, 10_000_000, "give 1 to 10000000"),
             (
-                "orders.remembered-venue-executions",
+                "orders.remembered_venue_executions",
                 self.remembered_venue_executions,
                 1_000_000,
                 "give 1 to 1000000",

@@ -45,6 +45,20 @@ pub trait Strategy {
     fn decide(&mut self, market: &MarketView<'_>, portfolio: &PortfolioView<'_>, decision: &mut Decision);
 }
 
+impl<S: Strategy + ?Sized> Strategy for Box<S> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn warm_up(&self) -> usize {
+        (**self).warm_up()
+    }
+
+    fn decide(&mut self, market: &MarketView<'_>, portfolio: &PortfolioView<'_>, decision: &mut Decision) {
+        (**self).decide(market, portfolio, decision);
+    }
+}
+
 /// What a strategy wants, by instrument. The engine keeps one and reuses its memory.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decision {

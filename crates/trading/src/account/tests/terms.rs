@@ -46,14 +46,14 @@ fn maintenance_is_continuous_over_the_borders_of_tiers() {
 #[test]
 fn tiers_that_make_no_sense_are_refused_by_name() {
     for (rows, name) in [
-        (vec![row("0", "0.005", "100")], "tiers.up-to"),
-        (vec![row("10", "0.005", "100"), row("10", "0.01", "50")], "tiers.up-to"),
-        (vec![row("10", "0", "100")], "tiers.maintenance-rate"),
-        (vec![row("10", "1", "1")], "tiers.maintenance-rate"),
-        (vec![row("10", "0.01", "50"), row("20", "0.01", "50")], "tiers.maintenance-rate"),
-        (vec![row("10", "0.01", "50"), row("20", "0.02", "51")], "tiers.maximum-leverage"),
-        (vec![row("10", "0.01", "0.5")], "tiers.maximum-leverage"),
-        (vec![row("10", "0.01", "100")], "tiers.maximum-leverage"),
+        (vec![row("0", "0.005", "100")], "tiers.up_to"),
+        (vec![row("10", "0.005", "100"), row("10", "0.01", "50")], "tiers.up_to"),
+        (vec![row("10", "0", "100")], "tiers.maintenance_rate"),
+        (vec![row("10", "1", "1")], "tiers.maintenance_rate"),
+        (vec![row("10", "0.01", "50"), row("20", "0.01", "50")], "tiers.maintenance_rate"),
+        (vec![row("10", "0.01", "50"), row("20", "0.02", "51")], "tiers.maximum_leverage"),
+        (vec![row("10", "0.01", "0.5")], "tiers.maximum_leverage"),
+        (vec![row("10", "0.01", "100")], "tiers.maximum_leverage"),
     ] {
         let error = MarginTiers::new(rows.clone()).unwrap_err();
         assert_eq!(field(&error), name, "{rows:?}");
@@ -77,8 +77,8 @@ fn terms_that_make_no_sense_are_refused_by_name() {
             "terms.instrument",
         ),
         (InstrumentTerms { instrument: other("bybit-spot", "ETH/BTC"), ..spot.clone() }, "terms.instrument"),
-        (InstrumentTerms { maker_fee: -percent, ..linear.clone() }, "terms.maker-fee"),
-        (InstrumentTerms { taker_fee: percent, ..linear.clone() }, "terms.taker-fee"),
+        (InstrumentTerms { maker_fee: -percent, ..linear.clone() }, "terms.maker_fee"),
+        (InstrumentTerms { taker_fee: percent, ..linear.clone() }, "terms.taker_fee"),
         (InstrumentTerms { leverage: decimal("101"), ..linear.clone() }, "terms.leverage"),
         (InstrumentTerms { leverage: decimal("2"), ..spot.clone() }, "terms.leverage"),
         (InstrumentTerms { tiers: MarginTiers::default(), ..linear.clone() }, "terms.tiers"),
@@ -98,12 +98,12 @@ fn terms_that_make_no_sense_are_refused_by_name() {
 #[test]
 fn configurations_are_read_strictly() {
     let config: AccountConfig =
-        toml::from_str("position-mode = 'hedge'\nmargin-mode = 'cross'\nspot-collateral = true").unwrap();
+        toml::from_str("position_mode = 'hedge'\nmargin-mode = 'cross'\nspot-collateral = true").unwrap();
     assert_eq!((config.position_mode, config.margin_mode), (PositionMode::Hedge, MarginMode::Cross));
     assert_eq!(config.validate(), Ok(()));
     assert!(toml::from_str::<AccountConfig>("margin = 'cross'").is_err());
     let isolated = AccountConfig { margin_mode: MarginMode::Isolated, ..config.clone() };
-    assert_eq!(field(&isolated.validate().unwrap_err()), "account.spot-collateral");
+    assert_eq!(field(&isolated.validate().unwrap_err()), "account.spot_collateral");
     let lower = AccountConfig { settlement: "usdt".to_owned(), ..config };
     assert_eq!(field(&lower.validate().unwrap_err()), "account.settlement");
 }

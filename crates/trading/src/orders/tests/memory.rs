@@ -172,9 +172,9 @@ fn an_order_knows_its_average_price_and_what_is_left() {
 
 #[test]
 fn limits_are_checked_and_misspelt_settings_refused() {
-    let config: OrdersConfig = toml::from_str("remembered-orders = 0").unwrap();
+    let config: OrdersConfig = toml::from_str("remembered_orders = 0").unwrap();
     let error = config.validate().unwrap_err().to_string();
-    assert!(error.contains("orders.remembered-orders = 0"), "{error}");
+    assert!(error.contains("orders.remembered_orders = 0"), "{error}");
     assert!(Orders::new(config).is_err());
     assert!(
         OrdersConfig { remembered_executions: 10_000_001, ..OrdersConfig::default() }.validate().is_err()

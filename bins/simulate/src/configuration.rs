@@ -1,0 +1,226 @@
+//! What `config/simulate.toml`, the environment and `--set` can say.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::bail;
+use market_data::import::ImportOptions;
+use serde::{Deserialize, Serialize};
+use sim::backtest::{BacktestConfig, CostAssumptions};
+use sim::luck::SkillGate;
+use sim::metrics::{MetricsConfig, Targets};
+use sim::monte_carlo::MonteCarloConfig;
+use trading::strategy::{
+    BuyAndHoldConfig, Combination, EqualRiskContributionConfig, HybridConfig, MeanReversionConfig,
+    ModelThresholds, MovingAverageCrossoverConfig, NearestNeighboursConfig, StrategyConfig,
+};
+
+use crate::Work;
+
+/// The configuration of this program. Arguments on the command line win over it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Configuration {
+    /// Directory for the reports.
+    pub(crate) out: Output,
+    /// Settings that were tried before this run.
+    pub(crate) trials: u64,
+    /// Engine, venue and cash.
+    pub(crate) backtest: BacktestConfig,
+    /// Fees, leverage and margin.
+    pub(crate) costs: CostAssumptions,
+    /// How results are measured.
+    pub(crate) metrics: MetricsConfig,
+    /// What is wanted of a strategy.
+    pub(crate) targets: Targets,
+    /// What a strategy must show to be promoted.
+    pub(crate) gate: SkillGate,
+    /// Resampled paths.
+    pub(crate) monte_carlo: MonteCarloConfig,
+    /// Settings of each strategy.
+    pub(crate) strategies: Strategies,
+    /// How files are read and judged.
+    pub(crate) import: ImportOptions,
+}
+
+/// Where reports go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Output(pub(crate) PathBuf);
+
+impl Default for Output {
+    fn default() -> Self {
+        Self(PathBuf::from("artifacts/backtests"))
+    }
+}
+
+/// Settings of each strategy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Strategies {
+    pub(crate) buy_and_hold: BuyAndHoldConfig,
+    pub(crate) moving_average_crossover: MovingAverageCrossoverConfig,
+    pub(crate) mean_reversion: MeanReversionConfig,
+    pub(crate) equal_risk_contribution: EqualRiskContributionConfig,
+    pub(crate) nearest_neighbours: NearestNeighboursConfig,
+    pub(crate) hybrid: HybridConfig,
+}
+
+impl Default for Strategies {
+    fn default() -> Self {
+        // A backtest has a model and no policy; and of three classes one is rarely more probable than not.
+        let model = ModelThresholds { minimum_probability: 0.4, ..ModelThresholds::default() };
+        Self {
+            buy_and_hold: BuyAndHoldConfig::default(),
+            moving_average_crossover: MovingAverageCrossoverConfig::default(),
+            mean_reversion: MeanReversionConfig::default(),
+            equal_risk_contribution: EqualRiskContributionConfig::default(),
+            nearest_neighbours: NearestNeighboursConfig::default(),
+            hybrid: HybridConfig { combination: Combination::ModelOnly, model, ..HybridConfig::default() },
+        }
+    }
+}
+
+/// A strategy by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum StrategyName {
+    Classic,
+    BuyAndHold,
+    MovingAverageCrossover,
+    MeanReversion,
+    EqualRiskContribution,
+    NearestNeighbours,
+    Hybrid,
+}
+
+const NAMES: [(StrategyName, &str); 7] = [
+    (StrategyName::Classic, "classic"),
+    (StrategyName::BuyAndHold, "buy-and-hold"),
+    (StrategyName::MovingAverageCrossover, "moving-average-crossover"),
+    (StrategyName::MeanReversion, "mean-reversion"),
+    (StrategyName::EqualRiskContribution, "equal-risk-contribution"),
+    (StrategyName::NearestNeighbours, "nearest-neighbours"),
+    (StrategyName::Hybrid, "hybrid"),
+];
+
+impl fmt::Display for StrategyName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = NAMES.iter().find(|(name, _)| name == self).map_or("", |(_, text)| text);
+        formatter.write_str(name)
+    }
+}
+
+impl FromStr for StrategyName {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let Some((name, _)) = NAMES.iter().find(|(_, name)| *name == text) else {
+            let all: Vec<&str> = NAMES.iter().map(|(_, name)| *name).collect();
+            bail!("no strategy `{text}`; there are {}", all.join(", "));
+        };
+        Ok(*name)
+    }
+}
+
+impl StrategyName {
+    /// Those that need no model.
+    pub(crate) const CLASSIC: [Self; 5] = [
+        Self::BuyAndHold,
+        Self::MovingAverageCrossover,
+        Self::MeanReversion,
+        Self::EqualRiskContribution,
+        Self::NearestNeighbours,
+    ];
+
+    /// With `classic` spelled out, each once, in the order asked for.
+    pub(crate) fn expand(names: &[Self]) -> Vec<Self> {
+        let mut found = Vec::new();
+        for name in names {
+            let all: &[Self] =
+                if *name == Self::Classic { &Self::CLASSIC } else { std::slice::from_ref(name) };
+            for one in all {
+                if !found.contains(one) {
+                    found.push(*one);
+                }
+            }
+        }
+        found
+    }
+}
+
+impl Configuration {
+    /// Puts what the command line says on top.
+    pub(crate) fn take(&mut self, arguments: &Work) {
+        if let Some(out) = &arguments.out {
+            self.out = Output(out.clone());
+        }
+        if let Some(policy) = arguments.policy {
+            self.import.policy = policy;
+        }
+        if let Some(trials) = arguments.trials {
+            self.trials = trials;
+        }
+        if let Some(paths) = arguments.monte_carlo {
+            self.monte_carlo.paths = paths;
+        }
+        self.import.plausibility.accept.extend(arguments.accept.iter().copied());
+    }
+
+    /// The settings of a strategy that needs no model.
+    pub(crate) fn classic(&self, name: StrategyName) -> Option<StrategyConfig> {
+        let strategies = self.strategies.clone();
+        Some(match name {
+            StrategyName::Classic | StrategyName::Hybrid => return None,
+            StrategyName::BuyAndHold => StrategyConfig::BuyAndHold(strategies.buy_and_hold),
+            StrategyName::MovingAverageCrossover => {
+                StrategyConfig::MovingAverageCrossover(strategies.moving_average_crossover)
+            }
+            StrategyName::MeanReversion => StrategyConfig::MeanReversion(strategies.mean_reversion),
+            StrategyName::EqualRiskContribution => {
+                StrategyConfig::EqualRiskContribution(strategies.equal_risk_contribution)
+            }
+            StrategyName::NearestNeighbours => {
+                StrategyConfig::NearestNeighbours(strategies.nearest_neighbours)
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use command_line::ConfigLoader;
+
+    use super::*;
+
+    #[test]
+    fn the_shipped_file_states_the_defaults() {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config");
+        let none: [(&str, &str); 0] = [];
+        let shipped = ConfigLoader::<Configuration>::new("simulate")
+            .directory(directory)
+            .environment(none)
+            .load()
+            .unwrap();
+        let defaults = Configuration::default();
+        assert_eq!(serde_json::to_value(&shipped.config).unwrap(), serde_json::to_value(&defaults).unwrap());
+        let text = std::fs::read_to_string(format!("{directory}/simulate.toml")).unwrap();
+        let stated: toml::Table = toml::from_str(&text).unwrap();
+        for section in
+            ["out", "trials", "backtest", "costs", "metrics", "targets", "gate", "monte_carlo", "strategies"]
+        {
+            assert!(stated.contains_key(section), "{section}");
+        }
+    }
+
+    #[test]
+    fn names_are_read_and_spelled_out() {
+        let names: Vec<StrategyName> =
+            ["hybrid", "classic", "buy-and-hold"].iter().map(|name| name.parse().unwrap()).collect();
+        let expanded = StrategyName::expand(&names);
+        assert_eq!(expanded.len(), 6);
+        assert_eq!(expanded[0].to_string(), "hybrid");
+        let error = "hold".parse::<StrategyName>().unwrap_err().to_string();
+        assert!(error.contains("buy-and-hold"), "{error}");
+    }
+}

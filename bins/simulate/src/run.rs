@@ -1,0 +1,299 @@
+//! From candles to reports.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use command_line::{Bar, CommonArguments, Outcome};
+use rayon::prelude::*;
+use rust_decimal::prelude::ToPrimitive;
+use sim::backtest::{BacktestConfig, BacktestInstrument, BacktestResult, assumed_terms, run_backtest};
+use sim::luck::{
+    BootstrapConfig, SkillEvidence, SkillVerdict, Statistic, TrackRecord, backtest_overfitting,
+    bootstrap_interval, deflated_sharpe_ratio, minimum_track_record_length, probabilistic_sharpe_ratio,
+    variance_of_sharpes,
+};
+use sim::metrics::{EquityCurve, Metrics};
+use sim::monte_carlo::{MonteCarlo, monte_carlo};
+use trading::strategy::{HybridStrategy, Strategy};
+
+use crate::Work;
+use crate::configuration::{Configuration, StrategyName};
+use crate::market::Market;
+use crate::page;
+use crate::summary::{Summary, SummaryRow};
+
+/// One strategy with everything that is known of it.
+pub(crate) struct Judged {
+    pub(crate) name: StrategyName,
+    pub(crate) result: BacktestResult,
+    pub(crate) metrics: Metrics,
+    /// Daily returns: what significance is judged on, since bars of minutes are neither normal nor independent.
+    pub(crate) days: Vec<f64>,
+    pub(crate) evidence: SkillEvidence,
+    pub(crate) verdict: SkillVerdict,
+    pub(crate) monte_carlo: Option<MonteCarlo>,
+    pub(crate) sensitivity: Sensitivity,
+}
+
+/// Final equity over initial for multiples of fees and slippage (rows) and latencies (columns).
+pub(crate) struct Sensitivity {
+    pub(crate) costs: Vec<f64>,
+    pub(crate) latencies_ms: Vec<u32>,
+    /// `[costs, latencies]`.
+    pub(crate) total_returns: Vec<Option<f64>>,
+}
+
+const COST_FACTORS: [f64; 4] = [0.0, 0.5, 1.0, 2.0];
+
+pub(crate) fn run(
+    arguments: &Work,
+    configuration: &Configuration,
+    common: &CommonArguments,
+) -> anyhow::Result<Outcome> {
+    configuration.gate.validate()?;
+    let names = StrategyName::expand(&arguments.strategy);
+    if names.contains(&StrategyName::Hybrid) && arguments.bundle.is_none() {
+        bail!("`hybrid` needs what a model says; give --bundle a directory that train-supervised wrote");
+    }
+    let market = Market::read(arguments, configuration, common)?;
+    let instruments = instruments(&market, configuration)?;
+    // Buy and hold is what everything is compared with.
+    let mut wanted = names.clone();
+    if !wanted.contains(&StrategyName::BuyAndHold) {
+        wanted.push(StrategyName::BuyAndHold);
+    }
+    let moments: usize = market.series.iter().map(market_data::CandleSeries::len).max().unwrap_or(0);
+    let bar = common.progress().bar((moments * wanted.len()) as u64, "backtest");
+    let results: Vec<(StrategyName, BacktestResult)> = wanted
+        .par_iter()
+        .map(|name| {
+            Ok((*name, backtest(configuration, &configuration.backtest, *name, &instruments, Some(&bar))?))
+        })
+        .collect::<anyhow::Result<_>>()?;
+    bar.finish();
+    let judged = judge(configuration, &market, &instruments, &names, &results, common)?;
+    let benchmark = results
+        .iter()
+        .find(|(name, _)| *name == StrategyName::BuyAndHold)
+        .map(|(_, result)| &result.curve)
+        .context("buy and hold was run")?;
+    let out = &configuration.out.0;
+    let mut rows = Vec::new();
+    for one in &judged {
+        let directory = out.join(one.name.to_string());
+        write_report(&directory, &page::data(one, configuration, &market, benchmark)?)?;
+        rows.push(SummaryRow::of(one, &directory));
+    }
+    let summary = Summary::new(configuration, &market, rows);
+    write(&out.join("summary.json"), &serde_json::to_string_pretty(&summary)?)?;
+    summary.print(common)?;
+    let promoted = judged.iter().any(|one| one.verdict.promote);
+    Ok(Outcome::finding_if(!promoted || !market.refused.is_empty()))
+}
+
+fn instruments<'a>(
+    market: &'a Market,
+    configuration: &Configuration,
+) -> anyhow::Result<Vec<BacktestInstrument<'a>>> {
+    let of = |(at, series): (usize, &'a market_data::CandleSeries)| {
+        anyhow::Ok(BacktestInstrument {
+            terms: assumed_terms(series, &configuration.costs)?,
+            series,
+            detail: market.detail.get(series.key()),
+            funding: Vec::new(),
+            signals: market.signals.get(at).cloned().unwrap_or_default(),
+        })
+    };
+    market.series.iter().enumerate().filter(|(_, series)| !series.is_empty()).map(of).collect()
+}
+
+fn backtest(
+    configuration: &Configuration,
+    config: &BacktestConfig,
+    name: StrategyName,
+    instruments: &[BacktestInstrument<'_>],
+    bar: Option<&Bar>,
+) -> anyhow::Result<BacktestResult> {
+    let count = instruments.len();
+    let strategy: Box<dyn Strategy + Send> = match configuration.classic(name) {
+        Some(classic) => classic.build(count)?,
+        None => Box::new(HybridStrategy::new(configuration.strategies.hybrid.clone(), count)?),
+    };
+    let mut done = 0;
+    let mut progress = |moments: usize| {
+        if let Some(bar) = bar {
+            bar.advance((moments - done) as u64);
+        }
+        done = moments;
+    };
+    run_backtest(config, strategy, instruments, &mut progress).with_context(|| format!("strategy {name}"))
+}
+
+fn daily_returns(curve: &EquityCurve) -> Vec<f64> {
+    curve.daily().returns()
+}
+
+fn judge(
+    configuration: &Configuration,
+    market: &Market,
+    instruments: &[BacktestInstrument<'_>],
+    names: &[StrategyName],
+    results: &[(StrategyName, BacktestResult)],
+    common: &CommonArguments,
+) -> anyhow::Result<Vec<Judged>> {
+    let tried = market.model.as_ref().map_or(0, |model| model.trials) + configuration.trials;
+    let trials = tried as usize + results.len();
+    let days: Vec<Vec<f64>> = results.iter().map(|(_, result)| daily_returns(&result.curve)).collect();
+    let overfitting = overfitting(&days);
+    let sharpes: Vec<f64> = days
+        .iter()
+        .filter_map(|days| TrackRecord::from_returns(days).ok())
+        .map(|record| record.sharpe())
+        .collect();
+    let variance = variance_of_sharpes(&sharpes).ok();
+    let cells = COST_FACTORS.len() * latencies(configuration, market).len();
+    let bar = common.progress().bar((names.len() * cells) as u64, "sensitivity");
+    let mut judged = Vec::new();
+    for ((name, result), days) in results.iter().zip(days) {
+        if !names.contains(name) {
+            continue;
+        }
+        let metrics = result.metrics(&configuration.metrics)?;
+        let evidence = evidence(result, &days, trials, variance, overfitting);
+        let verdict = configuration.gate.judge(&evidence);
+        let paths = (configuration.monte_carlo.paths > 0 && days.len() >= 20)
+            .then(|| monte_carlo(&result.curve.returns(), &configuration.monte_carlo))
+            .transpose();
+        let monte_carlo = match paths {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!("no Monte Carlo of {name}: {error}");
+                None
+            }
+        };
+        let sensitivity = sensitivity(configuration, market, *name, instruments, &bar)?;
+        judged.push(Judged {
+            name: *name,
+            result: result.clone(),
+            metrics,
+            days,
+            evidence,
+            verdict,
+            monte_carlo,
+            sensitivity,
+        });
+    }
+    bar.finish();
+    judged.sort_by_key(|one| names.iter().position(|name| *name == one.name));
+    Ok(judged)
+}
+
+/// Combinatorially symmetric cross-validation over the strategies of this run, where there are enough days and strategies.
+fn overfitting(days: &[Vec<f64>]) -> Option<f64> {
+    const BLOCKS: usize = 10;
+    let same = days.windows(2).all(|pair| pair[0].len() == pair[1].len());
+    if days.len() < 2 || !same {
+        return None;
+    }
+    backtest_overfitting(days, BLOCKS).ok().map(|found| found.probability)
+}
+
+fn evidence(
+    result: &BacktestResult,
+    days: &[f64],
+    trials: usize,
+    variance: Option<f64>,
+    overfitting: Option<f64>,
+) -> SkillEvidence {
+    let record = TrackRecord::from_returns(days).ok();
+    let deflated = record.as_ref().and_then(|record| match variance {
+        Some(variance) if trials > 1 => {
+            deflated_sharpe_ratio(record, trials as f64, variance).ok().map(|found| found.probability)
+        }
+        // One trial of one strategy: there is nothing to deflate by.
+        _ if trials == 1 => probabilistic_sharpe_ratio(record, 0.0).ok(),
+        _ => None,
+    });
+    SkillEvidence {
+        trials,
+        trades: result.trades.len(),
+        observations: days.len(),
+        deflated_sharpe: deflated,
+        minimum_track_record: record
+            .as_ref()
+            .and_then(|record| minimum_track_record_length(record, 0.0, 0.95).ok().flatten()),
+        overfitting,
+        sharpe_low: bootstrap_interval(days, Statistic::Sharpe, &BootstrapConfig::default())
+            .ok()
+            .map(|interval| interval.low),
+    }
+}
+
+/// Latencies to try: none, a tenth of a candle, and what is configured.
+fn latencies(configuration: &Configuration, market: &Market) -> Vec<u32> {
+    let tenth = u32::try_from(market.timeframe.millis() / 10).unwrap_or(u32::MAX);
+    let mut all = vec![0, tenth, configuration.backtest.venue.latency_ms];
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn sensitivity(
+    configuration: &Configuration,
+    market: &Market,
+    name: StrategyName,
+    instruments: &[BacktestInstrument<'_>],
+    bar: &Bar,
+) -> anyhow::Result<Sensitivity> {
+    let latencies = latencies(configuration, market);
+    let cells: Vec<(f64, u32)> =
+        COST_FACTORS.iter().flat_map(|factor| latencies.iter().map(|latency| (*factor, *latency))).collect();
+    let run = |(factor, latency): &(f64, u32)| {
+        let mut config = configuration.backtest.clone();
+        config.venue.latency_ms = *latency;
+        let scaled: Vec<BacktestInstrument<'_>> =
+            instruments.iter().map(|one| scale_fees(one, *factor)).collect();
+        let result = backtest(configuration, &config, name, &scaled, None)?;
+        bar.advance(1);
+        let (first, last) = (result.curve.equity.first(), result.curve.equity.last());
+        anyhow::Ok(first.zip(last).map(|(first, last)| last / first - 1.0).filter(|value| value.is_finite()))
+    };
+    let total_returns = cells.par_iter().map(run).collect::<anyhow::Result<_>>()?;
+    Ok(Sensitivity { costs: COST_FACTORS.to_vec(), latencies_ms: latencies, total_returns })
+}
+
+fn scale_fees<'a>(one: &BacktestInstrument<'a>, factor: f64) -> BacktestInstrument<'a> {
+    let mut scaled = one.clone();
+    let scale = |fee: rust_decimal::Decimal| {
+        rust_decimal::Decimal::try_from(fee.to_f64().unwrap_or(0.0) * factor).unwrap_or(fee).round_dp(10)
+    };
+    scaled.terms.maker_fee = scale(scaled.terms.maker_fee);
+    scaled.terms.taker_fee = scale(scaled.terms.taker_fee);
+    scaled
+}
+
+fn write_report(directory: &Path, data: &sim::report::ReportData) -> anyhow::Result<()> {
+    let report = sim::report::Report::new(data.clone())?;
+    let csv = report.csv();
+    for (file, text) in [
+        ("report.html", report.html()?),
+        ("report.json", report.json()?),
+        ("equity.csv", csv.equity),
+        ("trades.csv", csv.trades),
+        ("orders.csv", csv.orders),
+    ] {
+        write(&directory.join(file), &text)?;
+    }
+    Ok(())
+}
+
+/// Whole or not at all: beside its place, and moved there.
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    let what = || format!("{}: cannot write", path.display());
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).with_context(what)?;
+    }
+    let beside = path.with_extension("part");
+    std::fs::write(&beside, text).with_context(what)?;
+    std::fs::rename(&beside, path).with_context(what)
+}

@@ -1,0 +1,36 @@
+//! The simulator: a venue that does not flatter, backtests over it, and the statistics that tell luck from skill.
+//!
+//! A [`backtest`] drives the engine of `trading`, the one that trades live, through candles and the simulated [`venue`]; [`metrics`]
+//! measure the result, [`luck`] says how much of it could be chance, [`monte_carlo`] what else could have come out, and [`report`]
+//! writes it down.
+//!
+//! Invariants:
+//! - What is decided at the close of a candle can trade in the next one at the earliest.
+//! - A price that the candle did not reach never fills, but for what a taker slips and a liquidation costs.
+//! - The account is that of `trading`: nothing is accounted a second time here.
+//! - The same data, settings and seed give the same bytes, on any number of threads.
+//!
+//! It opens no connection and no file, reads no clock, trains no network, and draws no random number without a seed.
+//!
+//! ```
+//! use sim::metrics::{EquityCurve, Metrics, MetricsConfig, OrderCounts};
+//!
+//! let day = |day: i64| market_data::Timestamp::from_millis(day * 86_400_000);
+//! let curve = EquityCurve {
+//!     times: (0..4).map(day).collect(), equity: vec![100.0, 110.0, 99.0, 120.0], exposure: vec![1.0; 4],
+//! };
+//! let metrics = Metrics::of(&curve, &[], &OrderCounts::default(), &MetricsConfig::default())?;
+//! assert!((metrics.total_return - 0.2).abs() < 1e-12);
+//! assert!((metrics.drawdown.maximum.unwrap() - 0.1).abs() < 1e-12);
+//! # Ok::<(), sim::SimError>(())
+//! ```
+
+pub mod backtest;
+mod error;
+pub mod luck;
+pub mod metrics;
+pub mod monte_carlo;
+pub mod report;
+pub mod venue;
+
+pub use error::SimError;

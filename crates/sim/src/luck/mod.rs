@@ -1,0 +1,33 @@
+//! Statistics that tell luck from skill.
+//!
+//! A backtest's Sharpe ratio is an estimate, and the best of many estimates flatters. [`probabilistic_sharpe_ratio`] and
+//! [`bootstrap_interval`] say how uncertain one is, [`deflated_sharpe_ratio`] takes the number of trials into account,
+//! [`backtest_overfitting`] says what choosing the best trial was worth, and [`SkillGate`] makes one decision of it all.
+//! Sharpe ratios are per observation throughout, never annualised.
+
+mod bootstrap;
+mod combination;
+mod gate;
+mod multiple_testing;
+mod normal;
+mod overfitting;
+mod purged_paths;
+mod random;
+mod sharpe;
+#[cfg(test)]
+mod tests;
+
+pub use bootstrap::{
+    BootstrapConfig, BootstrapInterval, Statistic, automatic_block_length, bootstrap_interval,
+};
+pub(crate) use bootstrap::{FEWEST_RETURNS, StationaryBlocks, mean_block, quantile};
+pub use gate::{Reason, SkillEvidence, SkillGate, SkillVerdict};
+pub use multiple_testing::{benjamini_hochberg, holm};
+pub use overfitting::{BacktestOverfitting, Degradation, backtest_overfitting};
+pub use purged_paths::{PurgedPaths, PurgedPathsConfig, PurgedSplit};
+pub(crate) use random::{below, generator};
+pub use sharpe::{
+    DeflatedSharpe, TrackRecord, deflated_sharpe_ratio, effective_trials, expected_maximum_sharpe,
+    mean_correlation, minimum_track_record_length, probabilistic_sharpe_ratio, sharpe_ratio,
+    variance_of_sharpes,
+};
