@@ -3,6 +3,7 @@
 //! A stage is a file in `train/` with one constant [`Stage`]; it takes what earlier stages left in
 //! [`Run`] and leaves its own results there. A new stage is added to [`STAGES`], before `record`.
 
+mod backtest;
 mod build;
 mod data;
 mod evaluation;
@@ -42,6 +43,7 @@ const STAGES: &[Stage] = &[
     labels::STAGE,
     model::STAGE,
     evaluation::STAGE,
+    backtest::STAGE,
     record::STAGE,
 ];
 
@@ -177,6 +179,8 @@ struct Run {
     features: Option<serde_json::Value>,
     labels: thresholds::Labels,
     model: model::Model,
+    /// What `simulate` says.
+    backtest: serde_json::Value,
     /// Where the record of this run goes, relative to the root of the clone; made when first needed.
     directory: Option<PathBuf>,
     /// What has run so far, for the record.
@@ -208,6 +212,7 @@ pub(crate) fn train(workspace: &Workspace, arguments: Arguments) -> Result<Verdi
         features: None,
         labels: thresholds::Labels::default(),
         model: model::Model::default(),
+        backtest: serde_json::Value::Null,
         directory: None,
         stages: Vec::new(),
     };
@@ -273,6 +278,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ),
     ("label-candles", &["split"]),
     ("train-supervised", &["features", "split", "validation_days", "device", "supervised"]),
+    ("simulate", &["trials", "backtest", "costs", "metrics", "targets", "gate", "monte_carlo", "strategies"]),
 ];
 
 impl Arguments {

@@ -71,7 +71,7 @@ struct Work {
     #[arg(long, num_args = 1.., value_name = "PATH")]
     detail: Vec<PathBuf>,
 
-    /// Trade from this time on; candles before it only warm the strategies' features up
+    /// Trade from this time on; a model's features know the candles before it, other strategies begin here
     #[arg(long, value_name = "TIME")]
     from: Option<Timestamp>,
 
@@ -79,7 +79,7 @@ struct Work {
     #[arg(long, value_name = "TIME")]
     to: Option<Timestamp>,
 
-    /// Paths of the Monte Carlo runs; 0 for none
+    /// Paths of the Monte Carlo runs, 1000 to 100000; 0 for none
     #[arg(long, value_name = "PATHS")]
     monte_carlo: Option<usize>,
 

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use command_line::{CommonArguments, now_millis};
 use features::{FeatureSpec, Outside};
 use market_data::import::gather_candles;
+use market_data::store::Store;
 use market_data::{CandleSeries, ExogenousSeries, SeriesKey, Timeframe, Timestamp};
 use rayon::prelude::*;
 use sim::backtest::CandleSignal;
@@ -69,7 +70,9 @@ impl Market {
         let mut market =
             Self { timeframe, series: gathered.series, detail, signals: Vec::new(), model: None, refused };
         if let Some(predictor) = predictor {
-            market.signals = signals(&market.series, &gathered.exogenous, &predictor, common)?;
+            let mut exogenous = gathered.exogenous;
+            read_stored(&mut exogenous, arguments, &market.series, &predictor.bundle().spec)?;
+            market.signals = signals(&market.series, &exogenous, &predictor, common)?;
             market.model = Some(describe(&predictor)?);
         }
         market.cut(arguments)?;
@@ -87,8 +90,15 @@ impl Market {
             }
             (from, seen) => from.or(seen),
         };
+        let to = arguments.to;
+        let span = match (from, to) {
+            (Some(from), Some(to)) => format!("between {from} and {to}"),
+            (Some(from), None) => format!("at or after {from}"),
+            (None, Some(to)) => format!("before {to}"),
+            (None, None) => "in the files".to_owned(),
+        };
         let from = from.unwrap_or(Timestamp::from_millis(i64::MIN));
-        let to = arguments.to.unwrap_or(Timestamp::from_millis(i64::MAX));
+        let to = to.unwrap_or(Timestamp::from_millis(i64::MAX));
         let mut kept = Vec::new();
         for (at, series) in self.series.iter().enumerate() {
             let range = series.indices_between(from, to);
@@ -99,7 +109,7 @@ impl Market {
         }
         self.series = kept;
         if self.series.iter().all(CandleSeries::is_empty) {
-            bail!("no candle lies between {from} and {to}; give later candles, or another --from and --to");
+            bail!("no candle lies {span}; give other candles, or another --from or --to");
         }
         Ok(())
     }
@@ -136,6 +146,24 @@ fn read_detail(
         );
     }
     Ok(detail)
+}
+
+/// What the features take from outside and a store holds beside its candles.
+fn read_stored(
+    exogenous: &mut Vec<ExogenousSeries>,
+    arguments: &Work,
+    series: &[CandleSeries],
+    spec: &FeatureSpec,
+) -> anyhow::Result<()> {
+    let wanted: Vec<String> = series.iter().flat_map(|one| spec.exogenous_of(one.key())).collect();
+    for store in arguments.data.iter().filter(|path| !wanted.is_empty() && path.is_dir()).map(Store::new) {
+        for name in store.exogenous_names()? {
+            if wanted.contains(&name) && !exogenous.iter().any(|series| series.name() == name) {
+                exogenous.push(store.read_exogenous(&name)?);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn describe(predictor: &Predictor) -> anyhow::Result<Model> {

@@ -35,7 +35,7 @@ pub(crate) struct Judged {
     pub(crate) sensitivity: Sensitivity,
 }
 
-/// Final equity over initial for multiples of fees and slippage (rows) and latencies (columns).
+/// Total return for multiples of fees (rows) and latencies (columns).
 pub(crate) struct Sensitivity {
     pub(crate) costs: Vec<f64>,
     pub(crate) latencies_ms: Vec<u32>,
@@ -51,6 +51,10 @@ pub(crate) fn run(
     common: &CommonArguments,
 ) -> anyhow::Result<Outcome> {
     configuration.gate.validate()?;
+    configuration.metrics.validate()?;
+    if configuration.monte_carlo.paths > 0 {
+        configuration.monte_carlo.validate()?;
+    }
     let names = StrategyName::expand(&arguments.strategy);
     if names.contains(&StrategyName::Hybrid) && arguments.bundle.is_none() {
         bail!("`hybrid` needs what a model says; give --bundle a directory that train-supervised wrote");

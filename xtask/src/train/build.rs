@@ -14,7 +14,7 @@ use crate::workspace::shown;
 pub(super) const STAGE: Stage = Stage { name: "build", run };
 
 const PROGRAMS: &[&str] =
-    &["data-loader", "feature-builder", "optimize-labels", "label-candles", "train-supervised"];
+    &["data-loader", "feature-builder", "optimize-labels", "label-candles", "train-supervised", "simulate"];
 
 fn run(run: &mut Run) -> Result<Verdict> {
     let mut cargo = run.workspace.cargo();

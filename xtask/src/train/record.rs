@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::identifier::{identifier, iso};
 use super::report::Status;
-use super::{Run, Stage, evaluation, labels, model, print};
+use super::{Run, Stage, backtest, evaluation, labels, model, print};
 use crate::verdict::Verdict;
 
 pub(super) const STAGE: Stage = Stage { name: "record", run };
@@ -113,6 +113,7 @@ fn summary(run: &Run, id: &str) -> Result<serde_json::Value> {
         "labels": labels::record(run),
         "model": model::record(run),
         "evaluation": evaluation::record(run),
+        "backtest": backtest::record(run),
     }))
 }
 
@@ -163,6 +164,7 @@ mod tests {
                 labels: json!({"series": [{"series": "a", "classes": {"shares": [0.2, 0.5, 0.3]}}]}),
                 ..Labels::default()
             },
+            backtest: serde_json::Value::Null,
             model: Model {
                 training: training(),
                 evaluation: json!({"collapsed": ["hold"], "assessment": {

@@ -41,13 +41,11 @@ pub struct BacktestConfig {
 }
 
 impl Default for BacktestConfig {
+    /// The engine's defaults, but for the halt on a drawdown: it waits for an operator, and in a backtest there is none.
     fn default() -> Self {
-        Self {
-            cash: Decimal::from(10_000),
-            engine: EngineConfig::default(),
-            venue: VenueConfig::default(),
-            journal: false,
-        }
+        let mut engine = EngineConfig::default();
+        engine.limits.drawdown = Decimal::ONE;
+        Self { cash: Decimal::from(10_000), engine, venue: VenueConfig::default(), journal: false }
     }
 }
 
