@@ -1,13 +1,14 @@
 //! Candles, their costs, and what a model says of them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use command_line::{CommonArguments, now_millis};
 use features::{FeatureSpec, Outside};
 use market_data::import::gather_candles;
 use market_data::store::Store;
-use market_data::{CandleSeries, ExogenousSeries, SeriesKey, Timeframe, Timestamp};
+use market_data::{CandleSeries, ExogenousSeries, MarketDataError, SeriesKey, Timeframe, Timestamp};
 use rayon::prelude::*;
 use sim::backtest::CandleSignal;
 use supervised::Predictor;
@@ -56,16 +57,11 @@ impl Market {
         let spinner = common.progress().spinner("read");
         let now = now_millis().map(Timestamp::from_millis);
         let mut gathered = gather_candles(&arguments.data, &configuration.import, now, &asked_for)?;
-        for (path, error) in &gathered.refused {
-            tracing::warn!(file = %path.display(), "refused: {error}");
-        }
+        let mut refused = tell_refused(&gathered.refused);
         gathered.require(&arguments.series)?;
         let timeframe = gathered.one_timeframe()?;
-        let detail = read_detail(arguments, configuration, timeframe, &gathered.series)?;
+        let detail = read_detail(arguments, configuration, timeframe, &gathered.series, &mut refused)?;
         spinner.finish();
-        let refused =
-            gathered.refused.iter().map(|(path, error)| (path.display().to_string(), error.to_string()));
-        let refused = refused.collect();
         gathered.series.sort_by(|one, other| one.key().cmp(other.key()));
         let mut market =
             Self { timeframe, series: gathered.series, detail, signals: Vec::new(), model: None, refused };
@@ -115,11 +111,21 @@ impl Market {
     }
 }
 
+/// Warns of files that were refused, and gives them and why.
+fn tell_refused(refused: &[(PathBuf, MarketDataError)]) -> Vec<(String, String)> {
+    let tell = |(path, error): &(PathBuf, MarketDataError)| {
+        tracing::warn!(file = %path.display(), "refused: {error}");
+        (path.display().to_string(), error.to_string())
+    };
+    refused.iter().map(tell).collect()
+}
+
 fn read_detail(
     arguments: &Work,
     configuration: &Configuration,
     timeframe: Timeframe,
     series: &[CandleSeries],
+    refused: &mut Vec<(String, String)>,
 ) -> anyhow::Result<BTreeMap<SeriesKey, CandleSeries>> {
     if arguments.detail.is_empty() {
         return Ok(BTreeMap::new());
@@ -131,6 +137,7 @@ fn read_detail(
     };
     let now = now_millis().map(Timestamp::from_millis);
     let gathered = gather_candles(&arguments.detail, &configuration.import, now, &wanted)?;
+    refused.extend(tell_refused(&gathered.refused));
     let mut detail: BTreeMap<SeriesKey, CandleSeries> = BTreeMap::new();
     for one in gathered.series {
         let key = coarse(one.key());

@@ -117,6 +117,11 @@ impl<S: Strategy> Engine<S> {
         let equity = equity.to_f64().unwrap_or(0.0);
         for position in self.account.positions() {
             let slot = &self.slots[position.instrument.get()];
+            let lot =
+                self.account.terms(position.instrument).map(|terms| slot.any_grid(&terms.instrument).lot);
+            if lot.is_some_and(|lot| position.quantity.abs() < lot) {
+                continue;
+            }
             let value = position.value.to_f64().unwrap_or(0.0);
             let held = slot.held[place(position.side)].as_ref();
             self.positions.push(PositionView {

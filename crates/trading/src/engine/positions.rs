@@ -89,12 +89,16 @@ impl<S: Strategy> Engine<S> {
         held.gross += effect.realised;
         held.fees += fee;
         if let (Some(exits), Some(grid)) = (&mut held.exits, grid) {
+            // A rest of coins from before, smaller than a lot, may have been sold with it.
+            let closed = effect.closed.min(exits.quantity());
             match fill.purpose {
-                Purpose::TakeProfit(number) => exits.on_rung_filled(number, effect.closed, &grid)?,
-                _ => exits.on_reduction(effect.closed, &grid)?,
+                Purpose::TakeProfit(number) => exits.on_rung_filled(number, closed, &grid)?,
+                _ => exits.on_reduction(closed, &grid)?,
             }
         }
-        let over = effect.after.quantity.is_zero() || !effect.opened.is_zero();
+        // A fee in coin leaves less than a lot behind, which nobody can sell: the trade is over all the same.
+        let rest = grid.map_or(effect.after.quantity, |grid| grid.quantity_down(effect.after.quantity));
+        let over = rest.is_zero() || !effect.opened.is_zero();
         if !over {
             return Ok(());
         }

@@ -57,7 +57,11 @@ impl<S: Strategy> Engine<S> {
         let (Some(exits), None) = (&held.exits, held.closing) else { return Ok(()) };
         let side = held.side.opposite();
         let position_side = self.side_at(instrument, at);
-        let stop = exits.stop().map(|price| (price, exits.quantity()));
+        let Some(terms) = self.account.terms(instrument) else { return Ok(()) };
+        let grid = slot.any_grid(&terms.instrument);
+        // Coins beyond the last whole lot cannot be sold.
+        let stop = exits.stop().map(|price| (price, grid.quantity_down(exits.quantity())));
+        let stop = stop.filter(|(_, quantity)| !quantity.is_zero());
         let mut rungs = [None; LARGEST_LADDER];
         for rung in exits.rungs() {
             rungs[usize::from(rung.number)] = Some((rung.price, rung.quantity));

@@ -51,7 +51,8 @@ impl<S: Strategy> Engine<S> {
             TargetPosition::Long(edge) => Aim::Direction(Side::Buy, edge),
             TargetPosition::Short(edge) => Aim::Direction(Side::Sell, edge),
         };
-        let held = self.net_quantity(instrument);
+        // What is less than a lot cannot be traded, and counts as nothing.
+        let held = grid.quantity_down(self.net_quantity(instrument));
         let wanted = match aim {
             Aim::Exposure(share) => self.quantity_of(&grid, equity, price, share),
             Aim::Direction(side, edge) => {

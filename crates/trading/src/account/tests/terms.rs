@@ -98,7 +98,7 @@ fn terms_that_make_no_sense_are_refused_by_name() {
 #[test]
 fn configurations_are_read_strictly() {
     let config: AccountConfig =
-        toml::from_str("position_mode = 'hedge'\nmargin-mode = 'cross'\nspot-collateral = true").unwrap();
+        toml::from_str("position_mode = 'hedge'\nmargin_mode = 'cross'\nspot_collateral = true").unwrap();
     assert_eq!((config.position_mode, config.margin_mode), (PositionMode::Hedge, MarginMode::Cross));
     assert_eq!(config.validate(), Ok(()));
     assert!(toml::from_str::<AccountConfig>("margin = 'cross'").is_err());

@@ -381,6 +381,15 @@ fn spot_holdings_are_sold_down_to_less_than_a_lot() {
     assert_eq!(desk.position(SPOT, PositionSide::Net), "4.9967");
     desk.want(SPOT, TargetPosition::Flat, None).candle_of(SPOT, FLAT);
     assert_eq!(desk.orders(), ["close: sell 4.996 market"]);
+    desk.fill(Purpose::Close, "110", "4.996");
+    // 0.0007 of a coin is less than a lot of 0.001: the trade is over, and the next one may begin.
+    assert_eq!(desk.trades().len(), 1);
+    assert_eq!(desk.position(SPOT, PositionSide::Net), "0.0007");
+    desk.want(SPOT, TargetPosition::Long(Edge::default()), Some(stop(0.1))).candle_of(SPOT, FLAT);
+    // 5 % of what the account is worth, 1049.65 …
+    assert_eq!(desk.orders(), ["entry: buy 0.524 market"]);
+    desk.fill(Purpose::Entry, "100", "0.5");
+    assert_eq!(desk.orders(), ["entry: buy 0.024 market", "stoploss: sell 0.5 stop 90"]);
 }
 
 #[test]
