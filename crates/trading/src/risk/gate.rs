@@ -449,7 +449,14 @@ fn check_size(order: &OrderIntent, risk: &InstrumentRisk) -> Result<(), RiskRefu
     if let Some(most) = grid.maximum_quantity {
         at_most(RiskLimit::VenueMaximumQuantity, order.quantity, most)?;
     }
-    at_least(RiskLimit::VenueMinimumQuantity, order.quantity, grid.minimum_quantity)?;
+    // What is left of a position can be closed however little it is; what is left of coins cannot be sold.
+    let held = match order.side {
+        Side::Buy => risk.short,
+        Side::Sell => risk.long,
+    };
+    if !(order.reduce_only && !risk.is_spot && order.quantity == held) {
+        at_least(RiskLimit::VenueMinimumQuantity, order.quantity, grid.minimum_quantity)?;
+    }
     if order.reduce_only {
         return Ok(());
     }

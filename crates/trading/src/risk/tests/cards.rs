@@ -85,6 +85,16 @@ const CARDS: &[(&str, &str, &str, &str)] = &[
     ("", "", "buy -1 entry", "the venue's lot: -1"),
     ("", "", "buy 1 entry limit=100.3", "the venue's tick: 100.3 is held against 0.5"),
     ("", "", "buy 0.1 entry", "the venue's minimum quantity: 0.1 is held against 0.2"),
+    // The rest of a position can be closed, a part of it that small cannot, and coins neither.
+    ("", "long=0.1", "sell 0.1 close reduce-only", "0.1"),
+    ("", "short=0.1", "buy 0.1 close reduce-only", "0.1"),
+    ("", "long=0.3", "sell 0.1 close reduce-only", "the venue's minimum quantity: 0.1 is held against 0.2"),
+    (
+        "",
+        "spot leverage=1 long=0.1",
+        "sell 0.1 close reduce-only",
+        "the venue's minimum quantity: 0.1 is held against 0.2",
+    ),
     ("", "", "buy 0.2 entry", "the venue's minimum notional: 20 is held against 25"),
     ("", "", "buy 1000.1 entry", "the venue's maximum quantity: 1000.1 is held against 1000"),
     ("", "long=0.2", "sell 0.2 close reduce-only", "0.2"),
