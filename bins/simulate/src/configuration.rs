@@ -18,6 +18,16 @@ use trading::strategy::{
 
 use crate::Work;
 
+/// Keys that say of which kind their table is.
+pub(crate) const TAGS: &[&str] = &[
+    "backtest.venue.slippage.kind",
+    "backtest.venue.liquidation.kind",
+    "backtest.engine.execution.entry.kind",
+    "backtest.engine.sizing.method",
+    "monte_carlo.method.kind",
+    "strategies.hybrid.position.size.kind",
+];
+
 /// The configuration of this program. Arguments on the command line win over it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -211,6 +221,30 @@ mod tests {
         {
             assert!(stated.contains_key(section), "{section}");
         }
+    }
+
+    #[test]
+    fn every_kind_can_be_set_over_the_shipped_file() {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config");
+        let set = |variables: &[(&str, &str)]| {
+            let loader = ConfigLoader::<Configuration>::new("simulate").tags(TAGS).directory(directory);
+            loader
+                .environment(variables.to_vec())
+                .load()
+                .map(|loaded| serde_json::to_value(&loaded.config).unwrap())
+        };
+        let slippage = "MATRELA__BACKTEST__VENUE__SLIPPAGE__";
+        let (kind, coefficient) = (format!("{slippage}KIND"), format!("{slippage}COEFFICIENT"));
+        let found = set(&[(&coefficient, "0.5"), (&kind, "square-root")]).unwrap();
+        assert_eq!(found["backtest"]["venue"]["slippage"]["kind"], "square-root");
+        let found = set(&[("MATRELA__BACKTEST__ENGINE__SIZING__METHOD", "kelly")]).unwrap();
+        assert_eq!(found["backtest"]["engine"]["sizing"]["method"], "kelly");
+        let found = set(&[("MATRELA__MONTE_CARLO__METHOD__KIND", "shuffle")]).unwrap();
+        assert_eq!(found["monte_carlo"]["method"]["kind"], "shuffle");
+        // The same kind keeps what the file says of it.
+        let found = set(&[(&kind, "fixed")]).unwrap();
+        assert_eq!(found["backtest"]["venue"]["slippage"]["fraction"], "0.0002");
+        assert!(set(&[(&kind, "square-root"), (&format!("{slippage}FRACTION"), "0.1")]).is_err());
     }
 
     #[test]

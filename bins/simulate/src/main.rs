@@ -119,7 +119,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(Command::Compare { directories }) = &arguments.command {
         return compare::run(directories, common);
     }
-    let mut loaded = ConfigLoader::<Configuration>::new("simulate").arguments(common).load()?;
+    let mut loaded =
+        ConfigLoader::<Configuration>::new("simulate").tags(configuration::TAGS).arguments(common).load()?;
     if let Some(Command::Config) = arguments.command {
         loaded.print_effective(common.output_format)?;
         return Ok(Outcome::Fine);

@@ -36,6 +36,7 @@ pub struct ConfigLoader<T> {
     files: Vec<PathBuf>,
     assignments: Vec<Assignment>,
     environment: Option<Vec<(OsString, OsString)>>,
+    tags: &'static [&'static str],
     configuration: PhantomData<fn() -> T>,
 }
 
@@ -48,6 +49,7 @@ impl<T: Default + Serialize + DeserializeOwned> ConfigLoader<T> {
             files: Vec::new(),
             assignments: Vec::new(),
             environment: None,
+            tags: &[],
             configuration: PhantomData,
         }
     }
@@ -78,6 +80,14 @@ impl<T: Default + Serialize + DeserializeOwned> ConfigLoader<T> {
         self
     }
 
+    /// Names keys that say of which kind their table is, as `venue.slippage.kind`. Kinds have fields of their own: where a
+    /// layer sets another kind, what lower layers say of the old one's fields does not hold any more.
+    #[must_use]
+    pub const fn tags(mut self, tags: &'static [&'static str]) -> Self {
+        self.tags = tags;
+        self
+    }
+
     /// Reads all layers and makes the configuration of them.
     ///
     /// # Errors
@@ -86,8 +96,12 @@ impl<T: Default + Serialize + DeserializeOwned> ConfigLoader<T> {
     /// not take. The error names the key, its origin and the remedy.
     pub fn load(self) -> Result<Loaded<T>, ConfigurationError> {
         let defaults = serde_json::to_value(T::default()).map_err(|error| self.broken(&error))?;
-        let settings = self.settings(&defaults)?;
-        let (config, settings) = Self::extract(settings, &defaults)?;
+        let mut settings = self.settings(&defaults)?;
+        let mut base = defaults.clone();
+        for tag in self.tags {
+            leave_old_kind(tag, &mut base, &mut settings);
+        }
+        let (config, settings) = Self::extract(settings, &base, &defaults)?;
         let values = serde_json::to_value(&config).map_err(|error| self.broken(&error))?;
         Ok(Loaded { config, values, settings })
     }
@@ -126,11 +140,12 @@ impl<T: Default + Serialize + DeserializeOwned> ConfigLoader<T> {
     /// refusal is reported.
     fn extract(
         mut settings: Vec<Setting>,
+        base: &serde_json::Value,
         defaults: &serde_json::Value,
     ) -> Result<(T, Vec<Setting>), ConfigurationError> {
         let mut refusals: BTreeMap<Vec<String>, figment::Error> = BTreeMap::new();
         loop {
-            let layers = Figment::from(Serialized::defaults(T::default()));
+            let layers = Figment::from(Serialized::defaults(base));
             let merged = settings.iter().fold(layers, |layers, setting| layers.merge(setting));
             let error = match merged.extract::<T>() {
                 Ok(config) => return Ok((config, settings)),
@@ -209,6 +224,38 @@ impl<T> Loaded<T> {
             origin: effective::origin(&path, &self.settings),
             reason: reason.into(),
         }
+    }
+}
+
+/// Forgets the fields of the kind that a table had before `tag` was set to another one: those of the defaults and of lower
+/// layers.
+fn leave_old_kind(tag: &str, base: &mut serde_json::Value, settings: &mut Vec<Setting>) {
+    let key: Vec<String> = tag.split('.').map(str::to_owned).collect();
+    let Some((_, table)) = key.split_last() else { return };
+    let pointer = format!("/{}", table.join("/"));
+    let field = format!("/{}", key.join("/"));
+    let mut kind = base.pointer(&field).and_then(serde_json::Value::as_str).map(str::to_owned);
+    let mut at = 0;
+    while at < settings.len() {
+        let set = (settings[at].key == key).then(|| settings[at].value.as_str().map(str::to_owned)).flatten();
+        if set.is_some() && set != kind {
+            kind = set;
+            if let Some(fields) = base.pointer_mut(&pointer).and_then(serde_json::Value::as_object_mut) {
+                fields.clear();
+            }
+            let origin = settings[at].origin.clone();
+            let mut place = 0;
+            settings.retain(|setting| {
+                place += 1;
+                let is_before = place <= at && !setting.origin.is_layer_of(&origin);
+                !(is_before && setting.key.starts_with(table))
+            });
+            at = settings
+                .iter()
+                .position(|setting| setting.key == key && setting.origin == origin)
+                .unwrap_or(at);
+        }
+        at += 1;
     }
 }
 

@@ -28,6 +28,19 @@ pub enum Origin {
     Argument,
 }
 
+impl Origin {
+    /// Whether both come from one layer: the same file, the environment, or the command line.
+    pub(super) fn is_layer_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File { path, .. }, Self::File { path: other, .. }) => path == other,
+            (Self::Default, Self::Default)
+            | (Self::Environment { .. }, Self::Environment { .. })
+            | (Self::Argument, Self::Argument) => true,
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -235,5 +235,6 @@ fn check(input: &VenueCandle<'_>) -> Result<(), SimError> {
 fn covers(input: &VenueCandle<'_>) -> bool {
     let high = input.detail.iter().fold(f64::MIN, |high, candle| high.max(candle.high));
     let low = input.detail.iter().fold(f64::MAX, |low, candle| low.min(candle.low));
-    high >= input.candle.high && low <= input.candle.low
+    let same = |one: f64, other: f64| (one - other).abs() <= other.abs() * 1e-12;
+    same(high, input.candle.high) && same(low, input.candle.low)
 }

@@ -92,6 +92,13 @@ fn reason(vote: &Vote, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Voter::CoolDown if value == UNKNOWN => f.write_str("no position was closed yet"),
         Voter::CoolDown => write!(f, "candles since a position closed: {value}, needed: {threshold}"),
         Voter::Session => write!(f, "{}, until {}", HourOfWeek(value), HourOfWeek(threshold)),
+        // Of the plain strategies: their own number, such as a z-score, and what it is held against.
+        Voter::Rule if matches!(vote.stance, Stance::Long | Stance::Short | Stance::Flat) => {
+            write!(f, "{} against {}", Number(value, 4), Number(threshold, 4))
+        }
+        Voter::Rule if vote.stance == Stance::Abstains => {
+            write!(f, "candles seen: {value}, needed: {threshold}")
+        }
         Voter::Rule if threshold == 0.0 => f.write_str("short positions are not allowed"),
         Voter::Rule if vote.stance == Stance::Vetoes => {
             write!(f, "the position is held on: {value} of at least {threshold} candles")

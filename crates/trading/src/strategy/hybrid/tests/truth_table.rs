@@ -257,6 +257,8 @@ fn votes_read_as_plain_english() {
         (Voter::CoolDown, Allows, -1.0, 6.0, "cool-down: allows, no position was closed yet"),
         (Voter::Session, Allows, 119.5, 122.0, "session: allows, Fri 23:30 UTC, until Sat 02:00 UTC"),
         (Voter::Rule, Allows, 6.0, 5.0, "rule: allows, the position may close: 6 of at least 5 candles"),
+        (Voter::Rule, Stance::Short, 2.19756, 2.0, "rule: short, 2.1976 against 2.0000"),
+        (Voter::Rule, Abstains, 7.0, 50.0, "rule: abstains, candles seen: 7, needed: 50"),
     ] {
         let vote = Vote { instrument: InstrumentIndex(0), voter, stance, value, threshold };
         assert_eq!(explain(&[vote]).to_string(), expected);
