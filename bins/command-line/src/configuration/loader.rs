@@ -155,9 +155,11 @@ impl<T: Default + Serialize + DeserializeOwned> ConfigLoader<T> {
             let retry = settings
                 .iter_mut()
                 .rev()
-                .find(|setting| setting.concerns(&key))
                 .filter(|_| matches!(error.kind, Kind::InvalidType(..)))
-                .filter(|setting| setting.value.as_str().is_none())
+                // Of a table that is read as a whole the error does not say which of its fields it was.
+                .find(|setting| {
+                    setting.concerns(&key) && setting.value.as_str().is_none() && setting.text.is_some()
+                })
                 .and_then(|setting| setting.text.take().map(|text| (setting, text)));
             if let Some((setting, text)) = retry {
                 setting.value = Value::from(text);
