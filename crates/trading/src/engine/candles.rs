@@ -34,6 +34,7 @@ impl<S: Strategy> Engine<S> {
             let index = update.instrument.get();
             if !self.slots[index].is_idle() {
                 self.age_entries(update.instrument);
+                self.forget_flip(update.instrument);
                 self.follow_exits(update)?;
             }
         }

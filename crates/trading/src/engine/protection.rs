@@ -37,6 +37,11 @@ impl<S: Strategy> Engine<S> {
             let atr = slot.atr_value;
             let Some(held) = &mut slot.held[at] else { continue };
             held.candles = held.candles.saturating_add(1);
+            held.protection_refused = 0;
+            if let Some(reason) = held.closing {
+                self.close_side(instrument, at, reason)?;
+                continue;
+            }
             let (Some(exits), Some(grid)) = (&mut held.exits, grid) else { continue };
             let candle = since_entry(&update.candle, held.opened, exits.entry_price());
             match exits.on_candle(&candle, atr, &grid) {
@@ -255,7 +260,9 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    /// A protective or closing order ended without doing its work while its position is open.
+    /// A protective or closing order ended without doing its work while its position is open. It is sent again a few times;
+    /// then the position is closed, and a close that is refused that often waits for the next candle: a venue that refuses
+    /// everything must not be asked for ever.
     pub(super) fn on_protection_lost(
         &mut self,
         intent: OrderIntent,
@@ -265,22 +272,28 @@ impl<S: Strategy> Engine<S> {
         let instrument = intent.instrument;
         let most = self.config.execution.protection_attempts;
         let Some(held) = &mut self.slots[instrument.get()].held[at] else { return Ok(()) };
-        if intent.purpose == Purpose::Close {
-            held.closing = None;
-        }
         // What the engine cancelled itself has been replaced already.
         let refused = matches!(status, OrderStatus::Rejected | OrderStatus::Expired);
         if !refused && intent.purpose != Purpose::Close && held.stop_order.is_some() {
             return Ok(());
         }
         held.protection_refused += u32::from(refused);
-        if held.protection_refused > most {
+        let gives_up = held.protection_refused > most;
+        if intent.purpose == Purpose::Close {
+            let reason = held.closing.unwrap_or(CloseReason::Unprotected);
+            if gives_up {
+                let reason = format!(
+                    "the venue refused {most} orders in a row; closing is tried again after the next candle"
+                );
+                self.output.notices.push(Notice::Unable { instrument, reason });
+                return Ok(());
+            }
+            return self.close_side(instrument, at, reason);
+        }
+        if gives_up {
             let reason =
                 format!("the venue refused {most} protective orders in a row; the position is closed");
             self.output.notices.push(Notice::Unable { instrument, reason });
-            return self.close_side(instrument, at, CloseReason::Unprotected);
-        }
-        if intent.purpose == Purpose::Close {
             return self.close_side(instrument, at, CloseReason::Unprotected);
         }
         self.protect(instrument, at)

@@ -148,6 +148,14 @@ impl<S: Strategy> Engine<S> {
         entries.fold(Decimal::ZERO, |sum, order| sum + order.intent.side.signed(order.remaining()))
     }
 
+    /// A flip whose first half is not on its way any more is over: what ends the position later is something else.
+    pub(super) fn forget_flip(&mut self, instrument: InstrumentIndex) {
+        let closing = self.orders.working(instrument).any(|order| order.intent.purpose == Purpose::Close);
+        if !closing {
+            self.slots[instrument.get()].flip = None;
+        }
+    }
+
     /// The second half of a flip, when the first is done.
     pub(super) fn flip(&mut self, instrument: InstrumentIndex) -> Result<(), TradingError> {
         let slot = &mut self.slots[instrument.get()];

@@ -356,6 +356,30 @@ fn a_refused_stop_is_sent_again_and_then_the_position_is_closed() {
 }
 
 #[test]
+fn a_refused_close_is_not_sent_for_ever_and_no_stale_flip_follows() {
+    let mut desk = Desk::new("1000", |config| config.execution.protection_attempts = 2);
+    desk.want(BTC, half(), Some(ExitPlan { opposite_signal: true, ..stop(0.1) })).candle(FLAT).fill(
+        Purpose::Entry,
+        "100",
+        "5",
+    );
+    desk.want(BTC, TargetPosition::Exposure(-0.5), None).candle(FLAT);
+    let standing = ["stoploss: sell 5 stop 90", "close: sell 5 market"];
+    // Sent three times in all; then nothing until the next candle.
+    for expected in [2, 2, 1] {
+        assert_eq!(desk.orders(), standing);
+        let intent = desk.last(Purpose::Close);
+        desk.snapshot(intent, VenueOrderStatus::Rejected, "0", &[]);
+        assert_eq!(desk.orders().len(), expected);
+    }
+    desk.candle(FLAT);
+    assert_eq!(desk.orders(), standing);
+    // The flip that was wanted a candle ago is not wanted any more.
+    desk.fill(Purpose::Close, "100", "5");
+    assert!(desk.orders().is_empty());
+}
+
+#[test]
 fn a_rejected_entry_leaves_nothing_behind() {
     let mut desk = Desk::new("1000", |_| {});
     desk.want(BTC, half(), Some(stop(0.1))).candle(FLAT);
