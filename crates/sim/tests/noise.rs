@@ -75,7 +75,7 @@ impl Strategy for Dice {
         0
     }
     fn decide(&mut self, _: &MarketView<'_>, _: &PortfolioView<'_>, decision: &mut Decision) {
-        if self.1 % 24 == 0 {
+        if self.1.is_multiple_of(24) {
             let share = f64::from(self.0.random_range(-1..=1_i8)) * 0.5;
             decision.want(InstrumentIndex(0), TargetPosition::Exposure(share), None);
         }
