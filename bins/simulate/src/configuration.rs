@@ -17,6 +17,7 @@ use trading::strategy::{
 };
 
 use crate::Work;
+use crate::retraining::WalkForwardSection;
 
 /// Keys that say of which kind their table is.
 pub(crate) const TAGS: &[&str] = &[
@@ -48,6 +49,8 @@ pub(crate) struct Configuration {
     pub(crate) gate: SkillGate,
     /// Resampled paths.
     pub(crate) monte_carlo: MonteCarloConfig,
+    /// How `--walk-forward` divides time.
+    pub(crate) walk_forward: WalkForwardSection,
     /// Settings of each strategy.
     pub(crate) strategies: Strategies,
     /// How files are read and judged.
@@ -216,9 +219,18 @@ mod tests {
         assert_eq!(serde_json::to_value(&shipped.config).unwrap(), serde_json::to_value(&defaults).unwrap());
         let text = std::fs::read_to_string(format!("{directory}/simulate.toml")).unwrap();
         let stated: toml::Table = toml::from_str(&text).unwrap();
-        for section in
-            ["out", "trials", "backtest", "costs", "metrics", "targets", "gate", "monte_carlo", "strategies"]
-        {
+        for section in [
+            "out",
+            "trials",
+            "backtest",
+            "costs",
+            "metrics",
+            "targets",
+            "gate",
+            "monte_carlo",
+            "walk_forward",
+            "strategies",
+        ] {
             assert!(stated.contains_key(section), "{section}");
         }
     }

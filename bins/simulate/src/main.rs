@@ -6,8 +6,12 @@
 
 mod compare;
 mod configuration;
+mod funding;
 mod market;
+mod model;
+mod model_page;
 mod page;
+mod retraining;
 mod run;
 mod summary;
 
@@ -66,6 +70,10 @@ struct Work {
     /// Bundle of train-supervised, for `hybrid`; what its training and validation saw is left out of the backtest
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+
+    /// Train the model of the bundle anew for each stretch of time, on what came before it; `[walk_forward]` says how long
+    #[arg(long, conflicts_with = "from")]
+    walk_forward: bool,
 
     /// Finer candles of the same series, which say how the price moved inside a candle
     #[arg(long, num_args = 1.., value_name = "PATH")]

@@ -2,19 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use command_line::{CommonArguments, now_millis};
-use features::{FeatureSpec, Outside};
 use market_data::import::gather_candles;
 use market_data::store::Store;
 use market_data::{CandleSeries, ExogenousSeries, MarketDataError, SeriesKey, Timeframe, Timestamp};
-use rayon::prelude::*;
 use sim::backtest::CandleSignal;
-use supervised::Predictor;
+use supervised::{CandleSource, Predictor};
 
 use crate::Work;
 use crate::configuration::Configuration;
+use crate::funding::{self, Funding};
+use crate::model::Model;
+use crate::retraining::walk_forward;
 
 /// Everything that was read.
 pub(crate) struct Market {
@@ -25,20 +27,12 @@ pub(crate) struct Market {
     pub(crate) detail: BTreeMap<SeriesKey, CandleSeries>,
     /// What the model says of each candle of each series; empty without a bundle.
     pub(crate) signals: Vec<Vec<CandleSignal>>,
-    /// The model's name and trials, where there is one.
+    /// Funding of each series.
+    pub(crate) funding: Vec<Funding>,
+    /// What is known of the model, where there is one.
     pub(crate) model: Option<Model>,
     /// Files that were refused, and why.
     pub(crate) refused: Vec<(String, String)>,
-}
-
-/// What is told of the model.
-#[derive(Clone, Debug)]
-pub(crate) struct Model {
-    pub(crate) name: String,
-    /// How many settings its search tried.
-    pub(crate) trials: u64,
-    /// Until when training and validation saw the market.
-    pub(crate) seen_until: Timestamp,
 }
 
 impl Market {
@@ -63,16 +57,63 @@ impl Market {
         let detail = read_detail(arguments, configuration, timeframe, &gathered.series, &mut refused)?;
         spinner.finish();
         gathered.series.sort_by(|one, other| one.key().cmp(other.key()));
-        let mut market =
-            Self { timeframe, series: gathered.series, detail, signals: Vec::new(), model: None, refused };
+        if let Some(to) = arguments.to {
+            // A walk-forward divides the time that it is given.
+            let before = Timestamp::from_millis(i64::MIN);
+            gathered.series = gathered.series.iter().map(|series| series.between(before, to)).collect();
+        }
+        let mut exogenous = gathered.exogenous;
+        read_stored(&mut exogenous, arguments, &gathered.series, predictor.as_ref())?;
+        let names: Vec<String> = gathered.series.iter().map(|one| funding::name_of(one.key())).collect();
+        let records: Vec<ExogenousSeries> =
+            exogenous.iter().filter(|one| names.iter().any(|name| name == one.name())).cloned().collect();
+        let mut market = Self {
+            timeframe,
+            series: gathered.series,
+            detail,
+            signals: Vec::new(),
+            funding: Vec::new(),
+            model: None,
+            refused,
+        };
         if let Some(predictor) = predictor {
-            let mut exogenous = gathered.exogenous;
-            read_stored(&mut exogenous, arguments, &market.series, &predictor.bundle().spec)?;
-            market.signals = signals(&market.series, &exogenous, &predictor, common)?;
-            market.model = Some(describe(&predictor)?);
+            market.ask(&predictor, exogenous, arguments, configuration, common)?;
         }
         market.cut(arguments)?;
+        market.funding =
+            market.series.iter().map(|one| funding::of(one, &records)).collect::<anyhow::Result<_>>()?;
         Ok(market)
+    }
+
+    /// What the model, or one trained anew for each stretch of time, says of each candle.
+    fn ask(
+        &mut self,
+        predictor: &Predictor,
+        exogenous: Vec<ExogenousSeries>,
+        arguments: &Work,
+        configuration: &Configuration,
+        common: &CommonArguments,
+    ) -> anyhow::Result<()> {
+        let traded: Vec<CandleSeries> = self.series.iter().filter(|one| !one.is_empty()).cloned().collect();
+        let keys = traded.iter().map(|one| one.key().clone()).collect();
+        let candles = CandleSource::new(keys, traded, exogenous, Vec::new())?;
+        let (model, mut said) = if arguments.walk_forward {
+            let (candles, section) = (Arc::new(candles), &configuration.walk_forward);
+            walk_forward(predictor.bundle(), &candles, section, &configuration.out.0, common)?
+        } else {
+            Model::as_it_is(predictor, &candles, arguments.from, arguments.to, common)?
+        };
+        self.signals =
+            self.series.iter().map(|one| said.signals.remove(one.key()).unwrap_or_default()).collect();
+        self.model = Some(model);
+        Ok(())
+    }
+
+    /// The share of each series' time for which funding is known; of spot there is none to know.
+    pub(crate) fn covered_funding(&self) -> Vec<(String, Option<f64>)> {
+        let of =
+            |(series, funding): (&CandleSeries, &Funding)| (series.key().symbol.to_string(), funding.covered);
+        self.series.iter().zip(&self.funding).map(of).collect()
     }
 
     /// Leaves what is to be traded: from the time asked for on, and for a model nothing that it was fitted on.
@@ -94,7 +135,10 @@ impl Market {
             (None, None) => "in the files".to_owned(),
         };
         let from = from.unwrap_or(Timestamp::from_millis(i64::MIN));
-        let to = to.unwrap_or(Timestamp::from_millis(i64::MAX));
+        // Days that are too few for a fold at the end are not traded.
+        let last_fold = self.model.as_ref().and_then(|model| model.folds.last()).map(|fold| fold.test.to);
+        let to = to.or(last_fold).unwrap_or(Timestamp::from_millis(i64::MAX));
+        let to = last_fold.map_or(to, |last| last.min(to));
         let mut kept = Vec::new();
         for (at, series) in self.series.iter().enumerate() {
             let range = series.indices_between(from, to);
@@ -155,15 +199,18 @@ fn read_detail(
     Ok(detail)
 }
 
-/// What the features take from outside and a store holds beside its candles.
+/// What features and funding take from outside and a store holds beside its candles.
 fn read_stored(
     exogenous: &mut Vec<ExogenousSeries>,
     arguments: &Work,
     series: &[CandleSeries],
-    spec: &FeatureSpec,
+    predictor: Option<&Predictor>,
 ) -> anyhow::Result<()> {
-    let wanted: Vec<String> = series.iter().flat_map(|one| spec.exogenous_of(one.key())).collect();
-    for store in arguments.data.iter().filter(|path| !wanted.is_empty() && path.is_dir()).map(Store::new) {
+    let mut wanted: Vec<String> = series.iter().map(|one| funding::name_of(one.key())).collect();
+    if let Some(predictor) = predictor {
+        wanted.extend(series.iter().flat_map(|one| predictor.bundle().spec.exogenous_of(one.key())));
+    }
+    for store in arguments.data.iter().filter(|path| path.is_dir()).map(Store::new) {
         for name in store.exogenous_names()? {
             if wanted.contains(&name) && !exogenous.iter().any(|series| series.name() == name) {
                 exogenous.push(store.read_exogenous(&name)?);
@@ -171,54 +218,4 @@ fn read_stored(
         }
     }
     Ok(())
-}
-
-fn describe(predictor: &Predictor) -> anyhow::Result<Model> {
-    let origin = &predictor.bundle().origin;
-    let seen = ["training", "validation"];
-    let seen_until = seen
-        .iter()
-        .filter_map(|part| origin.intervals.get(*part))
-        .flatten()
-        .map(|interval| interval.to)
-        .max()
-        .context("the bundle does not say which time it was trained on; train it again")?;
-    Ok(Model { name: origin.name.clone(), trials: origin.trials.unwrap_or(1).max(1), seen_until })
-}
-
-/// The calibrated probabilities of each candle: the same fold that runs live.
-fn signals(
-    series: &[CandleSeries],
-    exogenous: &[ExogenousSeries],
-    predictor: &Predictor,
-    common: &CommonArguments,
-) -> anyhow::Result<Vec<Vec<CandleSignal>>> {
-    let spec: &FeatureSpec = &predictor.bundle().spec;
-    let bar = common.progress().bar(series.len() as u64, "predictions");
-    let of = |one: &CandleSeries| {
-        let mut outside = Outside { reference: None, exogenous };
-        if let Some(reference) = spec.reference_of(one.key())? {
-            let found = series.iter().find(|other| *other.key() == reference);
-            outside.reference = Some(found.with_context(|| {
-                format!(
-                    "the features of {} need {reference}, which was not given; give it with --data",
-                    one.key()
-                )
-            })?);
-        }
-        let frame = spec.frame(one, outside).with_context(|| one.key().to_string())?;
-        let predictions = predictor.predict(&frame)?;
-        let mut signals = vec![CandleSignal::default(); one.len()];
-        for prediction in &predictions.predictions {
-            // Rows of a frame are found by their time, so that none can slip.
-            if let Ok(at) = one.columns().open_time.binary_search(&prediction.open_time) {
-                signals[at].probabilities = Some(prediction.probabilities);
-            }
-        }
-        bar.advance(1);
-        anyhow::Ok(signals)
-    };
-    let found = series.par_iter().map(of).collect();
-    bar.finish();
-    found
 }

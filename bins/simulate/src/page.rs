@@ -14,8 +14,10 @@ use sim::report::{
 use trading::strategy::explain;
 use trading::{InstrumentIndex, Side, TradeRecord};
 
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, StrategyName};
+use crate::funding;
 use crate::market::Market;
+use crate::model_page;
 use crate::run::Judged;
 
 /// Trades whose votes are written out.
@@ -67,8 +69,15 @@ pub(crate) fn data(
         orders: order_rows(judged, &series),
         monte_carlo: judged.monte_carlo.as_ref().map(|found| fan(found, &result.curve)),
         sensitivity: vec![sensitivity(judged, configuration)],
+        walk_forward: model_page::walk_forward(judged, market),
         ..ReportData::default()
     };
+    // How often the model was right belongs to the strategy that listens to it.
+    let assessment = market.model.as_ref().and_then(|model| model.assessment.as_ref());
+    if let (StrategyName::Hybrid, Some(assessment)) = (judged.name, assessment) {
+        data.confusion = Some(model_page::confusion(assessment));
+        data.calibration = vec![model_page::calibration(assessment)];
+    }
     if benchmark != &result.curve {
         let named =
             NamedCurve { name: "buy and hold".to_owned(), curve: curve(&benchmark.times, &benchmark.equity) };
@@ -161,14 +170,20 @@ fn assumptions(configuration: &Configuration, market: &Market) -> Vec<String> {
             None => "Own orders trade without regard to a candle's volume.".to_owned(),
         },
         "Ticks and lots are read off the prices; the venue's own rules changed over the years.".to_owned(),
-        "The candle's price is the mark price; funding of perpetuals is not charged.".to_owned(),
+        "The candle's price is the mark price.".to_owned(),
         "Positions that are open at the end are valued at the last close.".to_owned(),
     ];
-    if market.model.is_some() {
-        said.push(
+    said.extend(funding::said(&market.covered_funding()));
+    match &market.model {
+        Some(model) if model.folds.is_empty() => said.push(
             "The model's training and validation time is left out; its features saw earlier candles only."
                 .to_owned(),
-        );
+        ),
+        Some(_) => said.push(
+            "A model was trained anew for each fold, on time before it: thresholds of the labels, scaler, selection, weights and calibration know nothing later. The recipe itself (features, network, settings) is the bundle's."
+                .to_owned(),
+        ),
+        None => {}
     }
     said
 }
@@ -179,12 +194,11 @@ fn warnings(judged: &Judged, market: &Market) -> Vec<String> {
         "The strategy's settings were not chosen here, but whoever chose them may have seen this market."
             .to_owned(),
     ];
-    let has_perpetuals =
-        market.series.iter().any(|series| series.key().venue.market() != market_data::Market::Spot);
-    if has_perpetuals {
-        said.push(
-            "Funding is not in these figures: a long position in a rising market paid for it.".to_owned(),
-        );
+    if let Some(model) = market.model.as_ref().filter(|model| !model.folds.is_empty()) {
+        said.push(format!(
+            "The recipe that is trained anew is that of `{}`: whoever chose its settings may have seen these folds.",
+            model.name
+        ));
     }
     if judged.metrics.years < 1.0 {
         said.push(format!(
@@ -201,11 +215,11 @@ fn warnings(judged: &Judged, market: &Market) -> Vec<String> {
     said
 }
 
-fn percent(value: Option<f64>) -> String {
+pub(crate) fn percent(value: Option<f64>) -> String {
     value.map_or_else(|| "not known".to_owned(), |value| format!("{:.2} %", 100.0 * value))
 }
 
-fn number(value: Option<f64>) -> String {
+pub(crate) fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "not known".to_owned(), |value| format!("{value:.3}"))
 }
 
@@ -256,6 +270,7 @@ fn metric_rows(metrics: &Metrics, benchmark: &Metrics) -> Vec<Metric> {
         own("turnover a year", number(activity.turnover), "traded notional over mean equity"),
         own("orders that went unfilled", percent(activity.unfilled_share), "of entries"),
         own("fees", format!("{:.2}", activity.fees), ""),
+        own("funding", format!("{:.2}", activity.funding), "received; paid where negative"),
     ]
 }
 

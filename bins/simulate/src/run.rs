@@ -14,6 +14,7 @@ use sim::luck::{
 };
 use sim::metrics::{EquityCurve, Metrics};
 use sim::monte_carlo::{MonteCarlo, monte_carlo};
+use sim::walk_forward::{FoldOutcome, FoldSpan, judge_folds};
 use trading::strategy::{HybridStrategy, Strategy};
 
 use crate::Work;
@@ -33,6 +34,8 @@ pub(crate) struct Judged {
     pub(crate) verdict: SkillVerdict,
     pub(crate) monte_carlo: Option<MonteCarlo>,
     pub(crate) sensitivity: Sensitivity,
+    /// What it came to in each fold of a walk-forward; empty in other runs.
+    pub(crate) folds: Vec<FoldOutcome>,
 }
 
 /// Total return for multiples of fees (rows) and latencies (columns).
@@ -59,6 +62,11 @@ pub(crate) fn run(
     if names.contains(&StrategyName::Hybrid) && arguments.bundle.is_none() {
         bail!("`hybrid` needs what a model says; give --bundle a directory that train-supervised wrote");
     }
+    if arguments.walk_forward && arguments.bundle.is_none() {
+        bail!(
+            "--walk-forward trains the model of a bundle anew; give --bundle a directory that train-supervised wrote"
+        );
+    }
     let market = Market::read(arguments, configuration, common)?;
     let instruments = instruments(&market, configuration)?;
     // Buy and hold is what everything is compared with.
@@ -75,12 +83,12 @@ pub(crate) fn run(
         })
         .collect::<anyhow::Result<_>>()?;
     bar.finish();
-    let judged = judge(configuration, &market, &instruments, &names, &results, common)?;
     let benchmark = results
         .iter()
         .find(|(name, _)| *name == StrategyName::BuyAndHold)
         .map(|(_, result)| &result.curve)
         .context("buy and hold was run")?;
+    let judged = judge(configuration, &market, &instruments, &names, &results, benchmark, common)?;
     let out = &configuration.out.0;
     let mut rows = Vec::new();
     for one in &judged {
@@ -104,7 +112,7 @@ fn instruments<'a>(
             terms: assumed_terms(series, &configuration.costs)?,
             series,
             detail: market.detail.get(series.key()),
-            funding: Vec::new(),
+            funding: market.funding.get(at).map(|one| one.rates.clone()).unwrap_or_default(),
             signals: market.signals.get(at).cloned().unwrap_or_default(),
         })
     };
@@ -143,6 +151,7 @@ fn judge(
     instruments: &[BacktestInstrument<'_>],
     names: &[StrategyName],
     results: &[(StrategyName, BacktestResult)],
+    benchmark: &EquityCurve,
     common: &CommonArguments,
 ) -> anyhow::Result<Vec<Judged>> {
     let tried = market.model.as_ref().map_or(0, |model| model.trials) + configuration.trials;
@@ -157,6 +166,9 @@ fn judge(
     let variance = variance_of_sharpes(&sharpes).ok();
     let cells = COST_FACTORS.len() * latencies(configuration, market).len();
     let bar = common.progress().bar((names.len() * cells) as u64, "sensitivity");
+    let folds = market.model.as_ref().map(|model| model.folds.as_slice()).unwrap_or_default();
+    let spans: Vec<FoldSpan> =
+        folds.iter().map(|fold| FoldSpan { from: fold.test.from, to: fold.test.to }).collect();
     let mut judged = Vec::new();
     for ((name, result), days) in results.iter().zip(days) {
         if !names.contains(name) {
@@ -185,6 +197,7 @@ fn judge(
             verdict,
             monte_carlo,
             sensitivity,
+            folds: judge_folds(result, Some(benchmark), &spans, &configuration.metrics)?,
         });
     }
     bar.finish();

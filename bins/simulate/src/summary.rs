@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use command_line::{CommonArguments, Table, print_json};
 use serde::{Deserialize, Serialize};
+use sim::walk_forward::FoldOutcome;
 
 use crate::configuration::Configuration;
 use crate::market::Market;
+use crate::model::{Fold, Model};
 use crate::run::Judged;
 
 /// The document on stdout and in `summary.json`.
@@ -17,9 +19,26 @@ pub(crate) struct Summary {
     pub(crate) timeframe: String,
     pub(crate) cash: String,
     pub(crate) model: Option<String>,
+    /// What its predictions are worth on the time that is traded.
+    #[serde(default)]
+    pub(crate) predictions: Option<Predictions>,
     /// Files that were refused, and why.
     pub(crate) refused: Vec<(String, String)>,
     pub(crate) strategies: Vec<SummaryRow>,
+}
+
+/// How often the model was right.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Predictions {
+    pub(crate) rows: u64,
+    pub(crate) macro_f1: f64,
+    pub(crate) log_loss: f64,
+    /// Log-loss of constant class shares.
+    pub(crate) prior_log_loss: f64,
+    pub(crate) direction_auc: Option<f64>,
+    /// Macro-F1 of each fold of a walk-forward.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) fold_macro_f1: Vec<Option<f64>>,
 }
 
 /// One strategy.
@@ -37,6 +56,9 @@ pub(crate) struct SummaryRow {
     pub(crate) profit_factor: Option<f64>,
     pub(crate) turnover: Option<f64>,
     pub(crate) fees: f64,
+    /// Received; paid where negative.
+    #[serde(default)]
+    pub(crate) funding: f64,
     pub(crate) refused_orders: u64,
     pub(crate) rejected_orders: u64,
     pub(crate) liquidations: u64,
@@ -46,7 +68,37 @@ pub(crate) struct SummaryRow {
     pub(crate) promote: bool,
     /// Requirements that are not met.
     pub(crate) not_met: Vec<String>,
+    /// Of a walk-forward, in the order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) folds: Vec<FoldRow>,
     pub(crate) report: PathBuf,
+}
+
+/// One fold of a walk-forward.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct FoldRow {
+    pub(crate) from: String,
+    pub(crate) until: String,
+    pub(crate) total_return: f64,
+    pub(crate) buy_and_hold: Option<f64>,
+    pub(crate) sharpe: Option<f64>,
+    pub(crate) maximum_drawdown: Option<f64>,
+    pub(crate) trades: usize,
+}
+
+impl From<&FoldOutcome> for FoldRow {
+    fn from(fold: &FoldOutcome) -> Self {
+        let metrics = &fold.metrics;
+        Self {
+            from: fold.span.from.to_string(),
+            until: fold.span.to.to_string(),
+            total_return: metrics.total_return,
+            buy_and_hold: fold.benchmark,
+            sharpe: metrics.headline().sharpe,
+            maximum_drawdown: metrics.drawdown.maximum,
+            trades: metrics.trades.count as usize,
+        }
+    }
 }
 
 impl SummaryRow {
@@ -65,6 +117,7 @@ impl SummaryRow {
             profit_factor: metrics.trades.profit_factor,
             turnover: metrics.activity.turnover,
             fees: metrics.activity.fees,
+            funding: metrics.activity.funding,
             refused_orders: result.refused,
             rejected_orders: result.rejected,
             liquidations: result.liquidations,
@@ -79,6 +132,7 @@ impl SummaryRow {
                 .filter(|reason| !reason.passed)
                 .map(|reason| reason.words.clone())
                 .collect(),
+            folds: judged.folds.iter().map(FoldRow::from).collect(),
             report: directory.join("report.html"),
         }
     }
@@ -92,6 +146,7 @@ impl Summary {
             timeframe: market.timeframe.to_string(),
             cash: configuration.backtest.cash.to_string(),
             model: market.model.as_ref().map(|model| model.name.clone()),
+            predictions: market.model.as_ref().and_then(predictions),
             refused: market.refused.clone(),
             strategies,
         }
@@ -103,6 +158,20 @@ impl Summary {
         }
         table(self.strategies.iter().map(|row| (row.strategy.clone(), row))).print()
     }
+}
+
+fn predictions(model: &Model) -> Option<Predictions> {
+    let assessment = model.assessment.as_ref()?;
+    let decided = &assessment.decided;
+    let of_fold = |fold: &Fold| fold.assessment.as_ref().map(|one| one.decided.macro_f1);
+    Some(Predictions {
+        rows: decided.rows,
+        macro_f1: decided.macro_f1,
+        log_loss: decided.log_loss,
+        prior_log_loss: decided.prior_log_loss,
+        direction_auc: assessment.direction_auc,
+        fold_macro_f1: model.folds.iter().map(of_fold).collect(),
+    })
 }
 
 /// One row per strategy; shares in per cent.

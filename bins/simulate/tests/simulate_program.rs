@@ -230,6 +230,42 @@ fn buy_and_hold_buys_at_the_second_open_and_earns_what_the_price_does() {
 }
 
 #[test]
+fn funding_that_is_given_is_exchanged_and_what_is_missing_is_said() {
+    let (directory, series) = prepared();
+    let directory = directory.path();
+    let first = series[0].get(0).open_time;
+    // 0.01 % at the opens of candles 8, 16, … up to 40: what long pays to short.
+    let mut rows = "timestamp,symbol,venue,funding_rate\n".to_owned();
+    for hour in (8..=40).step_by(8) {
+        rows += &format!("{},BTCUSDT,bybit,0.0001\n", first.plus_millis(hour * 3_600_000).as_millis());
+    }
+    std::fs::write(directory.join("funding.csv"), rows).unwrap();
+    let words = [
+        "--strategy",
+        "buy-and-hold",
+        "--series",
+        "bybit-linear BTC/USDT:USDT 1h",
+        "--monte-carlo",
+        "0",
+        "--out",
+        "o",
+        "--data",
+        "hours",
+    ];
+    let (_, without) = json(directory, &words);
+    assert_eq!(without["strategies"][0]["funding"], 0.0);
+    let (_, with) = json(directory, &[&words[..], &["funding.csv"]].concat());
+    let orders = table(&directory.join("o/buy-and-hold/orders.csv"));
+    let quantity: f64 = orders[0]["filled"].parse().unwrap();
+    let opens: f64 = (1..=5).map(|time| series[0].get(8 * time).open).sum();
+    let wanted = -0.0001 * quantity * opens;
+    let funding = with["strategies"][0]["funding"].as_f64().unwrap();
+    assert!((funding - wanted).abs() < 1e-6, "{funding} and not {wanted}");
+    let report = std::fs::read_to_string(directory.join("o/buy-and-hold/report.json")).unwrap();
+    assert!(report.contains("missing for BTC/USDT:USDT (3 % of its time is known)"), "{report:.2000}");
+}
+
+#[test]
 fn a_shorter_time_is_the_beginning_of_a_longer_one() {
     let (directory, _) = prepared();
     let directory = directory.path();

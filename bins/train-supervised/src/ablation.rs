@@ -6,12 +6,12 @@ use anyhow::{Context, ensure};
 use clap::ValueEnum;
 use command_line::{CommonArguments, Outcome, Table, print_json, print_text};
 use serde::Serialize;
-use supervised::{Checkpoints, Objective, SupervisedConfig, train};
+use supervised::{Checkpoints, Objective, SupervisedConfig, TrainingJob, train};
 
 use crate::Train;
 use crate::configuration::Configuration;
 use crate::progress::Recorder;
-use crate::training::{Job, model_directory, remove};
+use crate::training::{model_directory, prepare, remove};
 
 /// The file of the results.
 const RESULTS: &str = "ablation.json";
@@ -195,7 +195,7 @@ pub(crate) fn run(
         !directory.exists() || directory.join(RESULTS).exists() || directory.join(&first).exists(),
         "{shown}: it holds no ablation of this program, so it is not replaced; give another --name or --out"
     );
-    let job = Job::prepare(&arguments.train.source, &configuration, common)?;
+    let job = prepare(&arguments.train.source, &configuration, common)?;
     remove(&directory)?;
     let mut report = Report {
         command: "ablate",
@@ -224,7 +224,7 @@ const fn word(on: bool) -> &'static str {
 
 #[expect(clippy::too_many_arguments, reason = "one call, and what it takes has no other common name")]
 fn measure(
-    job: &Job,
+    job: &TrainingJob,
     name: &str,
     changed: Option<(Technique, bool)>,
     config: &SupervisedConfig,

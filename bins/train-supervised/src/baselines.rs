@@ -13,11 +13,10 @@ use supervised::comparison::{Comparison, SeedSummary};
 use supervised::dataset::{Dataset, Part, prepare_with};
 use supervised::{
     Assessment, Checkpoints, Device, JudgedRows, StoredBaseline, SupervisedConfig, SupervisedError,
-    assess_judged,
+    TrainingJob, assess_judged,
 };
 
 use crate::progress::Recorder;
-use crate::training::Job;
 
 /// Parts that models are judged on.
 pub(crate) const PARTS: [&str; 2] = ["validation", "test"];
@@ -75,7 +74,7 @@ pub(crate) fn check(config: &BaselinesConfig) -> anyhow::Result<()> {
 
 /// What is the same for all seeds.
 pub(crate) struct Baselines<'a> {
-    job: &'a Job,
+    job: &'a TrainingJob,
     config: &'a BaselinesConfig,
     device: &'a Device,
     /// The rows of the test part.
@@ -95,7 +94,7 @@ struct Key<'a> {
 
 impl<'a> Baselines<'a> {
     pub(crate) fn prepare(
-        job: &'a Job,
+        job: &'a TrainingJob,
         config: &'a BaselinesConfig,
         device: &'a Device,
         resume: bool,

@@ -13,7 +13,7 @@ use supervised::{Assessment, Interval, JudgedRows, ModelBundle, Predictor, Score
 use crate::Input;
 use crate::baselines::{ModelSummary, PARTS};
 use crate::configuration::Configuration;
-use crate::data::Candles;
+use crate::data;
 use crate::report::{beside, spread};
 
 #[derive(clap::Args, Clone, Debug)]
@@ -206,7 +206,7 @@ fn judge(
     let (mut first, mut refused): (Option<JudgedRows>, _) = (None, Vec::new());
     for ((predictor, model), report) in predictors.iter().zip(models).zip(reports) {
         let bundle = predictor.bundle();
-        let candles = Candles::read(&input, &configuration.import, &bundle.spec, common)
+        let candles = data::read(&input, &configuration.import, &bundle.spec, common)
             .with_context(|| model.directory.display().to_string())?;
         refused.clone_from(&candles.refused);
         let score = |key| {

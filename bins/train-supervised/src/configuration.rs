@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use features::FeatureSpec;
-use labels::splits::SplitSetting;
+use labels::splits::{SplitPlan, SplitSetting};
 use labels::threshold_search::{Goal, Objective, Symmetry};
 use labels::{AdaptiveThreshold, HorizonReturn, Labeler, Threshold, TrendScanning, TripleBarrier};
 use market_data::import::ImportOptions;
 use serde::{Deserialize, Serialize};
 use supervised::baseline::BaselinesConfig;
-use supervised::{DeviceKind, SupervisedConfig};
+use supervised::{CandleSource, DeviceKind, SupervisedConfig};
 
 use crate::Input;
 use crate::explain::ExplanationSection;
@@ -123,6 +123,17 @@ impl LabelSection {
                 ..TrendScanning::default()
             }),
         }
+    }
+
+    /// The labeler with thresholds that were found on the training time of `plan`.
+    pub(crate) fn search(&self, candles: &CandleSource, plan: &SplitPlan) -> anyhow::Result<Labeler> {
+        let goal = self.goal();
+        goal.validate().context("section `labels`")?;
+        let unfitted = self.unfitted();
+        unfitted.validate().context("section `labels`")?;
+        candles
+            .search_labeler(&unfitted, &goal, plan)
+            .context("searching the thresholds of the labels on the training time")
     }
 
     /// What the search aims at.

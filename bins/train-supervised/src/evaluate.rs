@@ -14,13 +14,13 @@ use supervised::calibration::Calibration;
 use supervised::comparison::Comparison;
 use supervised::dataset::{Part, prepare_rows};
 use supervised::{
-    Assessment, FrameLogits, JudgedRows, ModelBundle, Predictor, ScoredRows, StoredBaseline, assess,
-    assess_judged,
+    Assessment, CandleSource, FrameLogits, JudgedRows, ModelBundle, Predictor, ScoredRows, StoredBaseline,
+    assess, assess_judged,
 };
 
 use crate::Input;
 use crate::configuration::Configuration;
-use crate::data::Candles;
+use crate::data;
 use crate::report::{HEADER, beside, row, verdict};
 
 /// How far predicted shares may be from the true ones, as a factor.
@@ -104,7 +104,7 @@ pub(crate) fn run(
     let bundle = predictor.bundle();
     let mut input = arguments.input.clone();
     input.timeframe.get_or_insert(bundle.origin.timeframe);
-    let candles = Candles::read(&input, &configuration.import, &bundle.spec, common)
+    let candles = data::read(&input, &configuration.import, &bundle.spec, common)
         .with_context(|| format!("the bundle takes candles of {}", bundle.origin.timeframe))?;
     if let Some(directory) = &arguments.predictions {
         std::fs::create_dir_all(directory)
@@ -177,7 +177,7 @@ pub(crate) fn run(
 fn judge_baselines(
     arguments: &Arguments,
     configuration: &Configuration,
-    candles: &Candles,
+    candles: &CandleSource,
     bundle: &ModelBundle,
     judged: &JudgedRows,
 ) -> anyhow::Result<Vec<JudgedBaseline>> {
@@ -223,7 +223,7 @@ struct Judged {
 impl Judged {
     fn of(
         key: &SeriesKey,
-        candles: &Candles,
+        candles: &CandleSource,
         predictor: &Predictor,
         arguments: &Arguments,
     ) -> anyhow::Result<Self> {
@@ -239,7 +239,7 @@ impl Judged {
             .filter(|row| frame.is_valid(*row) && asked_for(arguments, &labels, *row) && seen(*row))
             .count();
         if arguments.optimum {
-            judged.best.extend(&candles.optimum(key, &logits)?, &labels, wanted)?;
+            judged.best.extend(&data::optimum(&arguments.input, candles, key, &logits)?, &labels, wanted)?;
         }
         if let Some(directory) = &arguments.predictions {
             write_predictions(directory, &logits, &labels, &bundle.calibration)?;

@@ -19,7 +19,7 @@ use supervised::explanation::{ExplanationReport, ReportConfig, ReportNames, Wind
 
 use crate::Input;
 use crate::configuration::Configuration;
-use crate::data::Candles;
+use crate::data;
 use document::{Document, ExplainedWindow, Timing};
 use model::{Attributed, ExplainedModel};
 use rows::{Chosen, Rows};
@@ -116,7 +116,7 @@ pub(crate) fn run(
     let model = ExplainedModel::read(arguments, &bundle, &settings, &device)?;
     let mut input = arguments.input.clone();
     input.timeframe.get_or_insert(bundle.origin.timeframe);
-    let candles = Candles::read(&input, &configuration.import, &bundle.spec, common)
+    let candles = data::read(&input, &configuration.import, &bundle.spec, common)
         .with_context(|| format!("the bundle takes candles of {}", bundle.origin.timeframe))?;
     let rows = Rows::read(&candles, &bundle, model.offsets(), arguments, common)?;
     let windows = rows.windows(settings.windows)?;

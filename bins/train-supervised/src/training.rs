@@ -2,43 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use command_line::{CommonArguments, Outcome};
-use features::FeatureSpec;
 use labels::Labeler;
-use rayon::prelude::*;
 use serde::Serialize;
 use supervised::comparison::SeedSummary;
-use supervised::dataset::{Dataset, DatasetSeries, Excluded, FeatureFit, Part, prepare};
+use supervised::dataset::{Excluded, Part};
 use supervised::{
-    Assessment, Checkpoints, Interval, JudgedRows, ModelBundle, Origin, Predictor, ScoredRows,
-    SupervisedConfig, Trained, assess_judged, calibrate, train,
+    Assessment, Checkpoints, FinishedModel, Interval, ModelBundle, SupervisedConfig, TrainingJob, train,
 };
 
-use crate::baselines::{self, BaselineReport, Baselines, ModelSummary, PARTS, reports};
+use crate::baselines::{self, BaselineReport, Baselines, ModelSummary, reports};
 use crate::configuration::{Configuration, read_labeler};
-use crate::data::{Candles, Periods, specification};
+use crate::data::{self, specification};
 use crate::progress::Recorder;
 use crate::report;
 use crate::{Source, Train};
-
-/// Everything that is the same for all seeds.
-pub(crate) struct Job {
-    pub(crate) candles: Candles,
-    pub(crate) periods: Periods,
-    pub(crate) spec: FeatureSpec,
-    pub(crate) labeler: Labeler,
-    pub(crate) dataset: Dataset,
-    pub(crate) fit: FeatureFit,
-    pub(crate) data_hash: String,
-}
-
-/// A trained model and its judgement of the rows of each part.
-pub(crate) struct Finished {
-    pub(crate) bundle: ModelBundle,
-    pub(crate) judged: BTreeMap<&'static str, JudgedRows>,
-}
 
 /// What one seed gave.
 #[derive(Debug, Serialize)]
@@ -83,120 +64,34 @@ pub(crate) struct TrainReport {
     pub(crate) baselines: Vec<BaselineReport>,
 }
 
-impl Job {
-    /// Reads candles and makes everything that training takes.
-    pub(crate) fn prepare(
-        source: &Source,
-        configuration: &Configuration,
-        common: &CommonArguments,
-    ) -> anyhow::Result<Self> {
-        let spec = specification(source.spec.as_ref(), &configuration.features)?;
-        let candles = Candles::read(&source.input, &configuration.import, &spec, common)?;
-        let periods = Periods::of(configuration, candles.range()?)?;
-        let labeler = match &source.labeler {
-            Some(path) => read_labeler(path)?,
-            None => candles.search_labeler(&configuration.labels, &periods.inner)?,
-        };
-        let spinner = common.progress().spinner("features and labels");
-        let labelled = candles.labelled(&spec, &labeler)?;
-        let (dataset, fit) = prepare(labelled, &periods.inner, &configuration.supervised.preparation)
-            .with_context(|| {
-                let training = periods.inner.train().first().map(ToString::to_string).unwrap_or_default();
-                format!(
-                    "training on {training}, which is what `split` and `validation_days` = {} leave",
-                    configuration.validation_days
-                )
-            })?;
-        spinner.finish();
-        for excluded in dataset.excluded() {
-            tracing::warn!("{} is left out: {}", excluded.series, excluded.reason);
-        }
-        // What cannot be learned from is refused before anything is written.
-        for part in [Part::Training, Part::Validation] {
-            dataset.class_shares(part)?;
-        }
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(candles.hash().as_bytes());
-        hasher.update(dataset.feature_hash().as_bytes());
-        hasher.update(labeler.to_toml().as_bytes());
-        hasher.update(format!("{:?}", periods.intervals()).as_bytes());
-        let data_hash = hasher.finalize().to_hex().to_string();
-        Ok(Self { candles, periods, spec, labeler, dataset, fit, data_hash })
+/// Reads, labels and divides what the arguments and settings name.
+pub(crate) fn prepare(
+    source: &Source,
+    configuration: &Configuration,
+    common: &CommonArguments,
+) -> anyhow::Result<TrainingJob> {
+    let spec = specification(source.spec.as_ref(), &configuration.features)?;
+    let candles = data::read(&source.input, &configuration.import, &spec, common)?;
+    let periods = data::periods(configuration, candles.range()?)?;
+    let labeler = match &source.labeler {
+        Some(path) => read_labeler(path)?,
+        None => configuration.labels.search(&candles, &periods.inner)?,
+    };
+    let spinner = common.progress().spinner("features and labels");
+    let training = periods.inner.train().first().map(ToString::to_string).unwrap_or_default();
+    let preparation = &configuration.supervised.preparation;
+    let job =
+        TrainingJob::prepare(Arc::new(candles), spec, labeler, periods, preparation).with_context(|| {
+            format!(
+                "training on {training}, which is what `split` and `validation_days` = {} leave",
+                configuration.validation_days
+            )
+        })?;
+    spinner.finish();
+    for excluded in job.dataset.excluded() {
+        tracing::warn!("{} is left out: {}", excluded.series, excluded.reason);
     }
-
-    /// Candles that depend on each other: several times the window of the labels.
-    pub(crate) fn block(&self) -> usize {
-        10 * self.labeler.window() as usize
-    }
-
-    /// The bundle of a trained classifier, calibrated on the validation rows, and what it is worth on both parts.
-    pub(crate) fn finish(
-        &self,
-        trained: Trained,
-        config: &SupervisedConfig,
-        name: &str,
-        commit: Option<String>,
-        trials: Option<u64>,
-    ) -> anyhow::Result<Finished> {
-        let origin = Origin {
-            name: name.to_owned(),
-            timeframe: self.candles.timeframe,
-            series: self.dataset.series().iter().map(|series| series.key().to_string()).collect(),
-            excluded: self.dataset.excluded().to_vec(),
-            data_hash: self.data_hash.clone(),
-            intervals: self.periods.intervals(),
-            prior: trained.prior,
-            epoch: trained.best_epoch,
-            config: config.clone(),
-            commit,
-            trials,
-        };
-        let bundle = ModelBundle {
-            classifier: trained.classifier,
-            spec: self.spec.clone(),
-            fit: self.fit.clone(),
-            labeler: self.labeler,
-            calibration: supervised::calibration::Calibration::default(),
-            metrics: BTreeMap::new(),
-            origin,
-        };
-        let predictor = Predictor::new(bundle.clone())?;
-        let (validation, test) = self.score(&predictor)?;
-        let calibration = calibrate(&validation, &config.calibration)?;
-        let (mut metrics, mut judged) = (BTreeMap::new(), BTreeMap::new());
-        for (part, rows) in [(PARTS[0], validation), (PARTS[1], test)] {
-            let rows = JudgedRows::new(rows, &calibration)?;
-            let assessed = assess_judged(&rows, bundle.origin.prior, self.block(), config.seed)
-                .with_context(|| format!("judging the {part} part"))?;
-            metrics.insert(part.to_owned(), assessed);
-            judged.insert(part, rows);
-        }
-        Ok(Finished { bundle: ModelBundle { calibration, metrics, ..bundle }, judged })
-    }
-
-    /// The logits of the validation and the test rows.
-    fn score(&self, predictor: &Predictor) -> anyhow::Result<(ScoredRows, ScoredRows)> {
-        let (mut validation, mut test) = (ScoredRows::default(), ScoredRows::default());
-        // As many series at once as there are threads: the raw features of all of them are not needed together.
-        let of = |series: &DatasetSeries| {
-            let labels = self.candles.labels(series.key(), &self.labeler)?;
-            let (inner, outer) = (self.periods.inner.apply(&labels), self.periods.outer.apply(&labels));
-            let of_validation = |row: usize| inner.test().binary_search(&row).is_ok();
-            let of_test = |row: usize| outer.test().binary_search(&row).is_ok();
-            let frame = self.candles.frame(series.key(), &self.spec)?;
-            let logits = predictor.logits(&frame, |row| of_validation(row) || of_test(row))?;
-            let (mut validation, mut test) = (ScoredRows::default(), ScoredRows::default());
-            validation.extend(&logits, &labels, of_validation)?;
-            test.extend(&logits, &labels, of_test)?;
-            anyhow::Ok((validation, test))
-        };
-        for scored in self.dataset.series().par_iter().map(of).collect::<Vec<_>>() {
-            let scored = scored?;
-            validation.append(scored.0);
-            test.append(scored.1);
-        }
-        Ok((validation, test))
-    }
+    Ok(job)
 }
 
 pub(crate) fn run(
@@ -216,7 +111,7 @@ pub(crate) fn run(
     let out = arguments.out.clone().unwrap_or_else(|| configuration.out.clone());
     let directory = model_directory(&out, &arguments.name)?;
     check(&directory, arguments)?;
-    let job = Job::prepare(&arguments.source, &configuration, common)?;
+    let job = prepare(&arguments.source, &configuration, common)?;
     // The old model goes only when there is something to put in its place.
     if arguments.overwrite {
         remove(&directory)?;
@@ -238,7 +133,7 @@ pub(crate) fn run(
         let trained = train(&job.dataset, &config, &device, &job.data_hash, checkpoints, &mut recorder)?;
         let history = trained.history.clone();
         let commit = arguments.commit.clone();
-        let Finished { bundle: finished, judged } =
+        let FinishedModel { bundle: finished, judged } =
             job.finish(trained, &config, &arguments.name, commit, arguments.trials.or(configuration.trials))?;
         let stored = match &mut baselines {
             Some(baselines) => baselines.of_seed(&own, &config, &judged, common)?,

@@ -10,13 +10,13 @@ use anyhow::{Context, ensure};
 use command_line::{Bar, CommonArguments, Outcome};
 use labels::splits::{SplitPlan, TimeRange};
 use supervised::tuning::{Study, StudyRecord, Trial, TrialState, tune};
-use supervised::{Device, Interval};
+use supervised::{Device, Interval, TrainingJob};
 
 pub(crate) use section::TuningSection;
 
 use crate::Source;
 use crate::configuration::Configuration;
-use crate::training::Job;
+use crate::training::prepare;
 use objective::{FoldObjective, folds};
 use report::{Fold, TuneReport, check_out};
 
@@ -60,7 +60,7 @@ pub(crate) fn run(
         None => arguments.study.parent().unwrap_or(Path::new("")).to_owned(),
     };
     check_out(&out, &arguments.study)?;
-    let job = Job::prepare(&arguments.source, &configuration, common)?;
+    let job = prepare(&arguments.source, &configuration, common)?;
     let plans = folds(&job.periods, configuration.tuning.folds, configuration.validation_days)?;
     let context = context(&job, &configuration, &plans)?;
     let record = search(arguments, &configuration, common, &job, &plans, &context, &device)?;
@@ -79,7 +79,7 @@ fn search(
     arguments: &Arguments,
     configuration: &Configuration,
     common: &CommonArguments,
-    job: &Job,
+    job: &TrainingJob,
     plans: &[SplitPlan],
     context: &[(&'static str, String)],
     device: &Device,
@@ -157,7 +157,7 @@ fn say(trial: &Trial, bar: &Bar) {
 
 /// What must be the same for values to be comparable, by name.
 fn context(
-    job: &Job,
+    job: &TrainingJob,
     configuration: &Configuration,
     plans: &[SplitPlan],
 ) -> anyhow::Result<Vec<(&'static str, String)>> {

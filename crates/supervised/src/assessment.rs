@@ -125,7 +125,7 @@ impl ScoredRows {
 }
 
 /// Rows with the probabilities and classes that a model makes of them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct JudgedRows {
     rows: ScoredRows,
     /// `[rows, 3]`.
@@ -153,6 +153,13 @@ impl JudgedRows {
             return Err(SupervisedError::data("the classes", reason));
         }
         Ok(Self { classes, ..self })
+    }
+
+    /// Adds all rows of others, which another model may have judged.
+    pub fn append(&mut self, others: Self) {
+        self.rows.append(others.rows);
+        self.probabilities.extend(others.probabilities);
+        self.classes.extend(others.classes);
     }
 
     /// The rows.

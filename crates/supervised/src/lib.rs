@@ -3,7 +3,8 @@
 //! [`dataset::prepare`] joins feature frames and labels under a split, [`train`] learns an xLSTM classifier from
 //! its training part and chooses the epoch by its validation part, [`calibrate`] fits temperature and decision rule,
 //! [`assess`] says what the result is worth. A [`ModelBundle`] is all of it as one directory, and a [`Predictor`] runs it
-//! over frames or candle by candle.
+//! over frames or candle by candle. A [`TrainingJob`] is these steps in order, as the programs take them, over a
+//! [`CandleSource`].
 //!
 //! Around it: [`baseline`] fits what the xLSTM has to beat on the same rows, [`comparison`] says whether it does, beyond chance;
 //! [`selection`] ranks columns by what they say of the classes, [`tuning`] searches for settings, [`explanation`] says which
@@ -53,6 +54,7 @@ pub mod augmentation;
 pub mod baseline;
 pub mod bundle;
 pub mod calibration;
+mod candle_source;
 mod classifier;
 pub mod comparison;
 mod config;
@@ -71,6 +73,7 @@ pub mod sampling;
 pub mod selection;
 pub mod tensor_board;
 mod trainer;
+mod training_job;
 pub mod transform;
 pub mod tuning;
 
@@ -78,6 +81,7 @@ pub use burn::tensor::Device;
 
 pub use assessment::{Assessment, JudgedRows, ScoredRows, Skill, assess, assess_judged, calibrate};
 pub use bundle::{Interval, ModelBundle, Origin, StoredBaseline};
+pub use candle_source::CandleSource;
 pub use classifier::{Classifier, ClassifierConfig};
 pub use config::{
     CalibrationConfig, NetworkConfig, Objective, SupervisedConfig, TemperatureConfig, ValidationConfig,
@@ -88,6 +92,7 @@ pub use predictor::{FrameLogits, LivePredictor, Prediction, Predictions, Predict
 pub use trainer::{
     Checkpoints, EpochReport, Observer, RowLogits, StepReport, Trained, evaluate, train, train_classifier,
 };
+pub use training_job::{FinishedModel, Periods, TrainingJob};
 
 /// The guide's Rust code, compiled and run with the documentation's tests.
 #[cfg(doctest)]

@@ -8,10 +8,9 @@ use market_data::{SeriesKey, Timestamp};
 use rayon::prelude::*;
 use serde::Serialize;
 use supervised::explanation::{BackgroundConfig, draw_background};
-use supervised::{Interval, ModelBundle};
+use supervised::{CandleSource, Interval, ModelBundle};
 
 use super::Arguments;
-use crate::data::Candles;
 
 /// All series, scaled, with the rows that may be explained and those of the training time.
 pub(crate) struct Rows {
@@ -83,7 +82,7 @@ impl Chosen {
 impl Rows {
     /// Computes and scales the features of all series.
     pub(crate) fn read(
-        candles: &Candles,
+        candles: &CandleSource,
         bundle: &ModelBundle,
         offsets: &[usize],
         arguments: &Arguments,
@@ -207,7 +206,7 @@ impl Rows {
 impl SeriesRows {
     fn read(
         key: &SeriesKey,
-        candles: &Candles,
+        candles: &CandleSource,
         bundle: &ModelBundle,
         offsets: &[usize],
         training: &[Interval],

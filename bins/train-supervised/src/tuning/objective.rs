@@ -7,12 +7,11 @@ use supervised::dataset::{Dataset, Part, prepare};
 use supervised::metrics::MetricName;
 use supervised::tuning::{Advice, Assignment, TrialHandle};
 use supervised::{
-    Checkpoints, Device, EpochReport, Observer, StepReport, SupervisedConfig, SupervisedError, train,
+    Checkpoints, Device, EpochReport, Observer, Periods, StepReport, SupervisedConfig, SupervisedError,
+    TrainingJob, train,
 };
 
 use super::section::{assigned, table};
-use crate::data::Periods;
-use crate::training::Job;
 
 /// The folds, earliest first: each validates `validation_days` and trains on all that comes before them; the last is
 /// the division of a training. The test lies behind all of them.
@@ -32,7 +31,7 @@ pub(super) fn folds(periods: &Periods, count: u32, validation_days: u32) -> anyh
 
 /// Everything that trials have in common.
 pub(super) struct FoldObjective<'a> {
-    job: &'a Job,
+    job: &'a TrainingJob,
     base: toml::Table,
     metric: MetricName,
     epochs: u64,
@@ -45,7 +44,7 @@ pub(super) struct FoldObjective<'a> {
 impl<'a> FoldObjective<'a> {
     /// Makes the datasets: scaler and selection are fitted anew on the training time of each fold.
     pub(super) fn prepare(
-        job: &'a Job,
+        job: &'a TrainingJob,
         config: &SupervisedConfig,
         folds: &[SplitPlan],
         device: &'a Device,
@@ -176,7 +175,7 @@ mod tests {
     fn folds_walk_forward_and_end_before_the_test() {
         let day = |day: i64| Timestamp::from_millis(1_700_000_000_000 + day * 86_400_000);
         let configuration = Configuration { validation_days: 10, ..Configuration::default() };
-        let periods = Periods::of(&configuration, TimeRange::new(day(0), day(100))).unwrap();
+        let periods = crate::data::periods(&configuration, TimeRange::new(day(0), day(100))).unwrap();
         let plans = folds(&periods, 3, 10).unwrap();
         let shown: Vec<_> = plans.iter().map(|plan| (plan.train().to_vec(), plan.test().to_vec())).collect();
         let range = |from, to| vec![TimeRange::new(day(from), day(to))];

@@ -11,12 +11,11 @@ use supervised::tuning::{
     Assignment, AxisScale, Direction, ImportanceBar, ImportanceConfig, StudyRecord, Trial, TrialCounts,
     best_trials, history, importance, parallel_coordinates,
 };
-use supervised::{Interval, SupervisedConfig};
+use supervised::{Interval, SupervisedConfig, TrainingJob};
 use toml::Value;
 
 use super::section::{assigned, table};
 use crate::configuration::Configuration;
-use crate::training::Job;
 
 /// The configuration file of the best trial.
 const BEST: &str = "best.toml";
@@ -66,7 +65,13 @@ struct BestTrial {
 }
 
 impl TuneReport {
-    pub(super) fn of(study: &Path, record: &StudyRecord, folds: Vec<Fold>, job: &Job, before: u64) -> Self {
+    pub(super) fn of(
+        study: &Path,
+        record: &StudyRecord,
+        folds: Vec<Fold>,
+        job: &TrainingJob,
+        before: u64,
+    ) -> Self {
         let counts = record.counts();
         let running =
             record.trials.iter().filter(|trial| trial.state == supervised::tuning::TrialState::Running);
@@ -104,7 +109,7 @@ impl TuneReport {
         out: &Path,
         record: &StudyRecord,
         configuration: &Configuration,
-        job: &Job,
+        job: &TrainingJob,
     ) -> anyhow::Result<()> {
         let Some(best) = best_trials(record, 1).into_iter().next() else { return Ok(()) };
         let path = out.join(BEST);
@@ -121,7 +126,12 @@ impl TuneReport {
 
     /// The whole configuration of the search with the values of its best trial: features, labels and split, too, so that
     /// the file alone trains what was judged.
-    fn best_file(&self, best: &Trial, configuration: &Configuration, job: &Job) -> anyhow::Result<String> {
+    fn best_file(
+        &self,
+        best: &Trial,
+        configuration: &Configuration,
+        job: &TrainingJob,
+    ) -> anyhow::Result<String> {
         let supervised: SupervisedConfig = assigned(&table(&configuration.supervised)?, &best.parameters)?;
         let chosen = Configuration {
             trials: Some(self.trials),

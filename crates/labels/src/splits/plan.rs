@@ -4,7 +4,10 @@ use std::ops::Range;
 
 use market_data::{CandleSeries, SeriesKey, Timestamp};
 
+use super::LastDays;
+use super::sequential::DAY_MILLIS;
 use super::time_range::TimeRange;
+use crate::error::LabelError;
 use crate::label_series::LabelSeries;
 
 /// One division of time into training and test intervals, the same for every series.
@@ -34,6 +37,28 @@ impl SplitPlan {
     /// All of `range` as training time and no test: for the last fit, after everything has been judged.
     pub fn everything(range: TimeRange) -> Self {
         Self::new(range, Vec::new(), 0)
+    }
+
+    /// Divides the training time once more: its last `validation_days` (of 24 hours) become the test of the new plan, and the
+    /// rest of it is trained on. Of several training intervals it is the last one that is longer than that.
+    ///
+    /// # Errors
+    /// [`LabelError::InvalidConfiguration`] for no day, [`LabelError::ImpossibleSplit`] where no interval is longer.
+    pub fn validated(&self, validation_days: u32) -> Result<Self, LabelError> {
+        let last_days = LastDays { validation_days };
+        last_days.validate()?;
+        let days = i64::from(validation_days) * DAY_MILLIS;
+        let at = self.train.iter().rposition(|range| range.to.since(range.from) > days).ok_or_else(|| {
+            LabelError::ImpossibleSplit {
+                range: self.train.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "),
+                reason: format!("the last {validation_days} days leave none to train on; take fewer"),
+            }
+        })?;
+        let mut train = self.train.clone();
+        let middle = train[at].to.plus_millis(-days);
+        let validation = TimeRange::new(middle, train[at].to);
+        train[at] = TimeRange::new(train[at].from, middle);
+        Ok(Self { train, embargo: Vec::new(), test: vec![validation] })
     }
 
     /// The training intervals, earliest first.
@@ -189,5 +214,44 @@ impl<'a> TrainCandles<'a> {
             return false;
         };
         covered_by(&self.train, &(from..self.series.key().timeframe.close_of(last)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn days(from: i64, to: i64) -> TimeRange {
+        let day = |day: i64| Timestamp::from_millis(1_700_000_000_000 + day * DAY_MILLIS);
+        TimeRange::new(day(from), day(to))
+    }
+
+    #[test]
+    fn the_last_days_of_training_validate() {
+        let plan = SplitPlan::new(days(0, 80), vec![days(80, 100)], 0);
+        let inner = plan.validated(10).unwrap();
+        assert_eq!((inner.train(), inner.test()), (&[days(0, 70)][..], &[days(70, 80)][..]));
+        // The same as taking the last days of a span.
+        assert_eq!(LastDays { validation_days: 10 }.plan(days(0, 80)).unwrap(), [inner]);
+    }
+
+    #[test]
+    fn of_several_intervals_the_last_long_enough_is_divided() {
+        // Tests of days 20..40 and 75..95 leave 0..20, 40..75 and 95..100; 5 days are not longer than 5.
+        let plan = SplitPlan::new(days(0, 100), vec![days(20, 40), days(75, 95)], 0);
+        let inner = plan.validated(5).unwrap();
+        assert_eq!(inner.train(), [days(0, 20), days(40, 70), days(95, 100)]);
+        assert_eq!(inner.test(), [days(70, 75)]);
+        let inner = plan.validated(4).unwrap();
+        assert_eq!(inner.train(), [days(0, 20), days(40, 75), days(95, 96)]);
+        assert_eq!(inner.test(), [days(96, 100)]);
+    }
+
+    #[test]
+    fn what_leaves_no_training_is_refused() {
+        let plan = SplitPlan::new(days(0, 80), vec![days(80, 100)], 0);
+        let error = plan.validated(80).unwrap_err().to_string();
+        assert!(error.contains("the last 80 days leave none to train on"), "{error}");
+        assert!(plan.validated(0).unwrap_err().to_string().contains("validation_days"));
     }
 }

@@ -10,7 +10,7 @@ use super::plan::SplitPlan;
 use super::time_range::TimeRange;
 use crate::error::{LabelError, require};
 
-const DAY_MILLIS: i64 = 86_400_000;
+pub(super) const DAY_MILLIS: i64 = 86_400_000;
 /// More windows than this are a mistaken range: a step of a day gets this far in 27 years.
 const MAXIMUM_WINDOWS: usize = 10_000;
 

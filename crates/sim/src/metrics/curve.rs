@@ -95,6 +95,20 @@ impl EquityCurve {
         self.equity.iter().take(self.judged()).map(below).collect()
     }
 
+    /// The points from `from` to `to`, both included, with what was there when `from` came: the last point before it, where
+    /// none lies on it.
+    #[must_use]
+    pub fn between(&self, from: Timestamp, to: Timestamp) -> Self {
+        let after = self.times.partition_point(|time| *time <= from);
+        let range = after.saturating_sub(1)..self.times.partition_point(|time| *time <= to).max(after);
+        let pick = |values: &[f64]| values.get(range.clone()).unwrap_or_default().to_vec();
+        Self {
+            times: self.times.get(range.clone()).unwrap_or_default().to_vec(),
+            equity: pick(&self.equity),
+            exposure: pick(&self.exposure),
+        }
+    }
+
     /// The curve of UTC days: its first point, and the last of each day, (00:00, 24:00].
     ///
     /// The first point stays so that no part of the result is lost; the first and the last step may be

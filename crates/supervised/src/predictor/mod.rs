@@ -106,12 +106,19 @@ impl Predictor {
     /// # Errors
     /// [`SupervisedError::Data`] for a frame of another specification or timeframe.
     pub fn predict(&self, frame: &FeatureFrame) -> Result<Predictions, SupervisedError> {
-        let FrameLogits { rows, logits, .. } = self.logits(frame, |_| true)?;
+        let found = self.logits(frame, |_| true)?;
+        Ok(self.calibrated(frame, &found))
+    }
+
+    /// What calibration makes of the logits of a frame.
+    #[must_use]
+    pub fn calibrated(&self, frame: &FeatureFrame, found: &FrameLogits) -> Predictions {
+        let times = frame.open_times();
         let of = |(row, logits): (&usize, &[f32; CLASSES])| {
-            Prediction::of(frame.open_times()[*row], *logits, &self.bundle.calibration)
+            Some(Prediction::of(*times.get(*row)?, *logits, &self.bundle.calibration))
         };
-        let predictions = rows.iter().zip(&logits).map(of).collect();
-        Ok(Predictions { rows, predictions })
+        let predictions = found.rows.iter().zip(&found.logits).filter_map(of).collect();
+        Predictions { rows: found.rows.clone(), predictions }
     }
 
     /// The logits of those rows of a frame that `wanted` takes, before calibration: what calibration is fitted on. Every

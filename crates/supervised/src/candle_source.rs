@@ -1,0 +1,174 @@
+//! The candles that a model is trained or run on, and what is computed from them.
+
+use std::collections::BTreeMap;
+
+use features::{FeatureFrame, FeatureSpec, Outside};
+use labels::splits::{SplitPlan, TimeRange};
+use labels::threshold_search::{Goal, search_threshold};
+use labels::{LabelSeries, Labeler};
+use market_data::{CandleSeries, ExogenousSeries, SeriesKey, Timeframe};
+use rayon::prelude::*;
+
+use crate::dataset::{Dataset, DatasetSeries, LabelledFrame};
+use crate::error::SupervisedError;
+
+/// Candles of several series, what the features take from outside, and nothing else: features and labels are computed when
+/// they are asked for, because those of all series are larger than the candles by far.
+#[derive(Clone, Debug)]
+pub struct CandleSource {
+    /// Of all series to work on.
+    pub timeframe: Timeframe,
+    /// The series to work on, in order of their keys.
+    pub keys: Vec<SeriesKey>,
+    /// Files that were given and refused, and why; for reports.
+    pub refused: Vec<(String, String)>,
+    series: BTreeMap<SeriesKey, CandleSeries>,
+    exogenous: Vec<ExogenousSeries>,
+}
+
+impl CandleSource {
+    /// `keys` are worked on; the other series are there for features that need a reference.
+    ///
+    /// # Errors
+    /// [`SupervisedError::Data`] for a key without candles, one of another timeframe, or none at all.
+    pub fn new(
+        mut keys: Vec<SeriesKey>,
+        series: Vec<CandleSeries>,
+        exogenous: Vec<ExogenousSeries>,
+        refused: Vec<(String, String)>,
+    ) -> Result<Self, SupervisedError> {
+        keys.sort();
+        let Some(timeframe) = keys.first().map(|key| key.timeframe) else {
+            return Err(SupervisedError::data("the candles", "there is no series; give at least one"));
+        };
+        let series: BTreeMap<SeriesKey, CandleSeries> =
+            series.into_iter().map(|series| (series.key().clone(), series)).collect();
+        let source = Self { timeframe, keys, refused, series, exogenous };
+        for key in &source.keys {
+            source.candles(key)?;
+            if key.timeframe != timeframe {
+                let reason =
+                    format!("the series before it are of {timeframe}; give candles of one timeframe");
+                return Err(SupervisedError::data(key.to_string(), reason));
+            }
+        }
+        Ok(source)
+    }
+
+    /// The candles of one series.
+    ///
+    /// # Errors
+    /// [`SupervisedError::Data`] where there are none.
+    pub fn candles(&self, key: &SeriesKey) -> Result<&CandleSeries, SupervisedError> {
+        self.series.get(key).ok_or_else(|| {
+            SupervisedError::data(key.to_string(), "its candles were not read; give them with the others")
+        })
+    }
+
+    /// The candles of the series to work on.
+    pub fn selected(&self) -> impl Iterator<Item = &CandleSeries> {
+        self.keys.iter().filter_map(|key| self.series.get(key))
+    }
+
+    /// All of their time.
+    ///
+    /// # Errors
+    /// [`SupervisedError::Data`] where there is no candle.
+    pub fn range(&self) -> Result<TimeRange, SupervisedError> {
+        TimeRange::covering(self.selected())
+            .ok_or_else(|| SupervisedError::data("the series", "they hold no candle; give longer ones"))
+    }
+
+    /// A hash of the candles and of what the features take from outside.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for (key, series) in &self.series {
+            hasher.update(key.to_string().as_bytes());
+            hasher.update(series.columns().content_hash().as_bytes());
+        }
+        for series in &self.exogenous {
+            hasher.update(series.name().as_bytes());
+            hasher.update(series.content_hash().as_bytes());
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
+    /// The features of one series.
+    ///
+    /// # Errors
+    /// [`SupervisedError::Data`] where the series or the reference of its features is not there; those of the features.
+    pub fn frame(&self, key: &SeriesKey, spec: &FeatureSpec) -> Result<FeatureFrame, SupervisedError> {
+        let series = self.candles(key)?;
+        let mut outside = Outside { reference: None, exogenous: &self.exogenous };
+        if let Some(reference) = spec.reference_of(key)? {
+            outside.reference = Some(self.series.get(&reference).ok_or_else(|| {
+                let reason = format!(
+                    "its features need {reference}, which was not given; give it with --data, or set `features.cross_asset.enabled = false`"
+                );
+                SupervisedError::data(key.to_string(), reason)
+            })?);
+        }
+        let within =
+            |error: features::FeatureError| SupervisedError::data(key.to_string(), error.to_string());
+        spec.frame(series, outside).map_err(within)
+    }
+
+    /// The labels of one series.
+    ///
+    /// # Errors
+    /// [`SupervisedError::Data`] where the series is not there; those of the labels.
+    pub fn labels(&self, key: &SeriesKey, labeler: &Labeler) -> Result<LabelSeries, SupervisedError> {
+        let within = |error: labels::LabelError| SupervisedError::data(key.to_string(), error.to_string());
+        labeler.label(self.candles(key)?).map_err(within)
+    }
+
+    fn labelled_series(
+        &self,
+        key: &SeriesKey,
+        spec: &FeatureSpec,
+        labeler: &Labeler,
+    ) -> Result<LabelledFrame, SupervisedError> {
+        Ok(LabelledFrame { frame: self.frame(key, spec)?, labels: self.labels(key, labeler)? })
+    }
+
+    /// Features and labels of all series, on all threads.
+    ///
+    /// # Errors
+    /// Those of [`Self::frame`] and [`Self::labels`].
+    pub fn labelled(
+        &self,
+        spec: &FeatureSpec,
+        labeler: &Labeler,
+    ) -> Result<Vec<LabelledFrame>, SupervisedError> {
+        self.keys.par_iter().map(|key| self.labelled_series(key, spec, labeler)).collect()
+    }
+
+    /// As [`Self::labelled`], of the series of a dataset.
+    ///
+    /// # Errors
+    /// As [`Self::labelled`].
+    pub fn labelled_as(
+        &self,
+        dataset: &Dataset,
+        spec: &FeatureSpec,
+        labeler: &Labeler,
+    ) -> Result<Vec<LabelledFrame>, SupervisedError> {
+        let of = |series: &DatasetSeries| self.labelled_series(series.key(), spec, labeler);
+        dataset.series().par_iter().map(of).collect()
+    }
+
+    /// The labeler with thresholds that give the shares of `goal` on the training time of `plan`.
+    ///
+    /// # Errors
+    /// Those of the search.
+    pub fn search_labeler(
+        &self,
+        labeler: &Labeler,
+        goal: &Goal,
+        plan: &SplitPlan,
+    ) -> Result<Labeler, SupervisedError> {
+        let candles: Vec<_> = self.selected().map(|series| plan.train_candles(series)).collect();
+        Ok(search_threshold(labeler, &candles, goal)?.labeler)
+    }
+}
