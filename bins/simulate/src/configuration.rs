@@ -10,14 +10,15 @@ use serde::{Deserialize, Serialize};
 use sim::backtest::{BacktestConfig, CostAssumptions};
 use sim::luck::SkillGate;
 use sim::metrics::{MetricsConfig, Targets};
-use sim::monte_carlo::MonteCarloConfig;
+use sim::monte_carlo::{CandleMonteCarloConfig, MonteCarloConfig};
+use sim::regime::RegimeConfig;
 use trading::strategy::{
     BuyAndHoldConfig, Combination, EqualRiskContributionConfig, HybridConfig, MeanReversionConfig,
     ModelThresholds, MovingAverageCrossoverConfig, NearestNeighboursConfig, StrategyConfig,
 };
 
 use crate::Work;
-use crate::retraining::WalkForwardSection;
+use crate::retraining::{PurgedPathsSection, WalkForwardSection};
 
 /// Keys that say of which kind their table is.
 pub(crate) const TAGS: &[&str] = &[
@@ -26,6 +27,7 @@ pub(crate) const TAGS: &[&str] = &[
     "backtest.engine.execution.entry.kind",
     "backtest.engine.sizing.method",
     "monte_carlo.method.kind",
+    "candle_monte_carlo.method.kind",
     "strategies.hybrid.position.size.kind",
 ];
 
@@ -49,8 +51,14 @@ pub(crate) struct Configuration {
     pub(crate) gate: SkillGate,
     /// Resampled paths.
     pub(crate) monte_carlo: MonteCarloConfig,
+    /// Markets made from the candles, where `--candle-paths` asks for them.
+    pub(crate) candle_monte_carlo: CandleMonteCarloConfig,
+    /// When a market is a bull or a bear.
+    pub(crate) regime: RegimeConfig,
     /// How `--walk-forward` divides time.
     pub(crate) walk_forward: WalkForwardSection,
+    /// How time is divided to choose strategies, and by `--purged-paths` to train models.
+    pub(crate) purged_paths: PurgedPathsSection,
     /// Settings of each strategy.
     pub(crate) strategies: Strategies,
     /// How files are read and judged.
@@ -177,6 +185,9 @@ impl Configuration {
         if let Some(paths) = arguments.monte_carlo {
             self.monte_carlo.paths = paths;
         }
+        if let Some(paths) = arguments.candle_paths {
+            self.candle_monte_carlo.paths = paths;
+        }
         self.import.plausibility.accept.extend(arguments.accept.iter().copied());
     }
 
@@ -228,7 +239,10 @@ mod tests {
             "targets",
             "gate",
             "monte_carlo",
+            "candle_monte_carlo",
+            "regime",
             "walk_forward",
+            "purged_paths",
             "strategies",
         ] {
             assert!(stated.contains_key(section), "{section}");

@@ -12,6 +12,7 @@ mod model;
 mod model_page;
 mod page;
 mod retraining;
+mod robustness;
 mod run;
 mod summary;
 
@@ -74,6 +75,15 @@ struct Work {
     /// Train the model of the bundle anew for each stretch of time, on what came before it; `[walk_forward]` says how long
     #[arg(long, conflicts_with = "from")]
     walk_forward: bool,
+
+    /// Also train the model on every choice of parts of the time and trade the others: paths through the whole time that show
+    /// how much results vary; `[purged_paths]` says how many parts
+    #[arg(long)]
+    purged_paths: bool,
+
+    /// Also run each strategy on this many markets made from the candles, 1 to 100000; `[candle_monte_carlo]` says how
+    #[arg(long, value_name = "PATHS")]
+    candle_paths: Option<usize>,
 
     /// Finer candles of the same series, which say how the price moved inside a candle
     #[arg(long, num_args = 1.., value_name = "PATH")]

@@ -15,8 +15,8 @@ use supervised::{CandleSource, Predictor};
 use crate::Work;
 use crate::configuration::Configuration;
 use crate::funding::{self, Funding};
-use crate::model::Model;
-use crate::retraining::walk_forward;
+use crate::model::{Model, Said};
+use crate::retraining::{purged_paths, walk_forward};
 
 /// Everything that was read.
 pub(crate) struct Market {
@@ -31,8 +31,17 @@ pub(crate) struct Market {
     pub(crate) funding: Vec<Funding>,
     /// What is known of the model, where there is one.
     pub(crate) model: Option<Model>,
+    /// What models of purged splits say, path by path, over all candles that were given; absent where it was not asked for.
+    pub(crate) paths: Option<Paths>,
     /// Files that were refused, and why.
     pub(crate) refused: Vec<(String, String)>,
+}
+
+/// Paths through the whole time, and the candles of it.
+pub(crate) struct Paths {
+    pub(crate) series: Vec<CandleSeries>,
+    /// By path, and in it by series.
+    pub(crate) signals: Vec<Vec<Vec<CandleSignal>>>,
 }
 
 impl Market {
@@ -74,6 +83,7 @@ impl Market {
             signals: Vec::new(),
             funding: Vec::new(),
             model: None,
+            paths: None,
             refused,
         };
         if let Some(predictor) = predictor {
@@ -97,9 +107,19 @@ impl Market {
         let traded: Vec<CandleSeries> = self.series.iter().filter(|one| !one.is_empty()).cloned().collect();
         let keys = traded.iter().map(|one| one.key().clone()).collect();
         let candles = CandleSource::new(keys, traded, exogenous, Vec::new())?;
+        let candles = Arc::new(candles);
+        let (bundle, section, out) = (predictor.bundle(), &configuration.walk_forward, &configuration.out.0);
+        if arguments.purged_paths {
+            let paths = purged_paths(bundle, &candles, section, &configuration.purged_paths, out, common)?;
+            let of_path = |mut said: Said| {
+                let of = |one: &CandleSeries| said.signals.remove(one.key()).unwrap_or_default();
+                self.series.iter().map(of).collect()
+            };
+            let signals = paths.into_iter().map(of_path).collect();
+            self.paths = Some(Paths { series: self.series.clone(), signals });
+        }
         let (model, mut said) = if arguments.walk_forward {
-            let (candles, section) = (Arc::new(candles), &configuration.walk_forward);
-            walk_forward(predictor.bundle(), &candles, section, &configuration.out.0, common)?
+            walk_forward(bundle, &candles, section, out, common)?
         } else {
             Model::as_it_is(predictor, &candles, arguments.from, arguments.to, common)?
         };

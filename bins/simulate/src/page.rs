@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use market_data::{CandleSeries, Timestamp};
+use sim::luck::SelectionPaths;
 use sim::metrics::{
     EquityCurve, Metrics, RollingStatistics, Target, TargetOutcome, Verdict as TargetVerdict,
 };
 use sim::report::{
-    Curve, Metric, MonteCarlo, MonthlyReturn, NamedCurve, NamedValue, OrderRow, Outcome, QuantilePath,
-    ReportCandle, ReportData, Returns, SensitivityGrid, SymbolCandles, Target as ReportTarget, TradeRow,
-    TradeSide, Verdict,
+    Curve, Metric, MonteCarlo, MonthlyReturn, NamedCurve, NamedTable, NamedValue, OrderRow, Outcome,
+    QuantilePath, ReportCandle, ReportData, Returns, SensitivityGrid, SymbolCandles, Target as ReportTarget,
+    TradeRow, TradeSide, Verdict,
 };
 use trading::strategy::explain;
 use trading::{InstrumentIndex, Side, TradeRecord};
@@ -18,6 +19,7 @@ use crate::configuration::{Configuration, StrategyName};
 use crate::funding;
 use crate::market::Market;
 use crate::model_page;
+use crate::robustness;
 use crate::run::Judged;
 
 /// Trades whose votes are written out.
@@ -28,6 +30,7 @@ pub(crate) fn data(
     configuration: &Configuration,
     market: &Market,
     benchmark: &EquityCurve,
+    selection: Option<&SelectionPaths>,
 ) -> anyhow::Result<ReportData> {
     let (result, metrics) = (&judged.result, &judged.metrics);
     let benchmark_metrics =
@@ -70,6 +73,7 @@ pub(crate) fn data(
         monte_carlo: judged.monte_carlo.as_ref().map(|found| fan(found, &result.curve)),
         sensitivity: vec![sensitivity(judged, configuration)],
         walk_forward: model_page::walk_forward(judged, market),
+        tables: tables(judged, selection),
         ..ReportData::default()
     };
     // How often the model was right belongs to the strategy that listens to it.
@@ -93,6 +97,16 @@ pub(crate) fn data(
         data.rolling_volatility = known(&rolling.times, &rolling.volatility);
     }
     Ok(data)
+}
+
+fn tables(judged: &Judged, selection: Option<&SelectionPaths>) -> Vec<NamedTable> {
+    let mut tables: Vec<NamedTable> = judged.regimes.iter().map(robustness::regime_table).collect();
+    tables.extend(judged.other_candles.iter().map(robustness::candle_table));
+    if !judged.paths.is_empty() {
+        tables.push(robustness::path_table(&judged.paths));
+    }
+    tables.extend(selection.map(robustness::selection_table));
+    tables
 }
 
 fn symbols(series: &[&CandleSeries]) -> String {

@@ -3,13 +3,13 @@
 //! The recipe is that of the bundle: its features, its kind of labels, its settings of training. What is fitted to a market is
 //! fitted anew in each fold, on its training time alone: thresholds of the labels, scaler, selection, weights, calibration.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use command_line::{Bar, CommonArguments};
 use labels::Labeler;
-use labels::splits::{SplitPlan, TimeRange, WalkForward};
+use labels::splits::{CombinatorialPurged, SplitPlan, TimeRange, WalkForward};
 use labels::threshold_search::{Goal, Objective, Symmetry};
 use serde::{Deserialize, Serialize};
 use supervised::{
@@ -73,18 +73,13 @@ pub(crate) fn walk_forward(
     common: &CommonArguments,
 ) -> anyhow::Result<(Model, Said)> {
     let plans = section.plans(candles.range()?)?;
-    let trainer = Trainer {
-        bundle,
-        candles,
-        section,
-        device: section.device.device()?,
-        directory: &out.join("walk-forward"),
-        common,
-    };
+    let directory = out.join("walk-forward");
+    let trainer = Trainer { bundle, candles, section, device: section.device.device()?, directory, common };
     let (mut folds, mut said, mut last) = (Vec::new(), Said::default(), None);
     for (number, plan) in plans.iter().enumerate() {
         let what = format!("fold {} of {}", number + 1, plans.len());
-        let predictor = trainer.fit(&what, number, plan).with_context(|| what.clone())?;
+        let predictor =
+            trainer.fit(&what, &format!("fold-{}", number + 1), plan).with_context(|| what.clone())?;
         let &[test] = plan.test() else { anyhow::bail!("{what} has {} tests", plan.test().len()) };
         let of_fold = Said::of(&predictor, candles, test, common).with_context(|| what.clone())?;
         let interval =
@@ -110,19 +105,79 @@ pub(crate) fn walk_forward(
     Ok((model, said))
 }
 
+/// Combinatorial purged cross-validation (López de Prado 2018, ch. 12) of models and of strategies.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PurgedPathsSection {
+    /// Parts of the time, of equal length.
+    pub(crate) groups: u32,
+    /// Parts that are traded at a time, by what was fitted on the others.
+    pub(crate) test_groups: u32,
+    /// Minutes after each tested part that nothing is fitted on; at least the look-back of the features.
+    pub(crate) embargo_minutes: u32,
+    /// Days before and after a tested part by which strategies are not chosen; at least as long as positions last.
+    pub(crate) purge_days: usize,
+}
+
+impl Default for PurgedPathsSection {
+    /// 15 splits, 5 paths.
+    fn default() -> Self {
+        let CombinatorialPurged { groups, test_groups, embargo_minutes } = CombinatorialPurged::default();
+        Self { groups, test_groups, embargo_minutes, purge_days: 2 }
+    }
+}
+
+impl PurgedPathsSection {
+    fn splitter(&self) -> CombinatorialPurged {
+        let Self { groups, test_groups, embargo_minutes, .. } = *self;
+        CombinatorialPurged { groups, test_groups, embargo_minutes }
+    }
+}
+
+/// Trains a model on each choice of parts and joins what they say of the others into paths through the whole time: signals
+/// of each path. Training comes after the test too, so that this says how results vary, and not what could have been traded.
+pub(crate) fn purged_paths(
+    bundle: &ModelBundle,
+    candles: &Arc<CandleSource>,
+    section: &WalkForwardSection,
+    purged: &PurgedPathsSection,
+    out: &Path,
+    common: &CommonArguments,
+) -> anyhow::Result<Vec<Said>> {
+    let splitter = purged.splitter();
+    let plans = splitter.plan(candles.range()?).context("section `purged_paths`")?;
+    let (combinations, assignment) = (splitter.combinations()?, splitter.path_assignment()?);
+    let directory = out.join("purged-paths");
+    let trainer = Trainer { bundle, candles, section, device: section.device.device()?, directory, common };
+    let mut paths = vec![Said::default(); assignment.len()];
+    for (number, (plan, tested)) in plans.iter().zip(&combinations).enumerate() {
+        let what = format!("split {} of {}", number + 1, plans.len());
+        let name = format!("split-{}", number + 1);
+        let predictor = trainer.fit(&what, &name, plan).with_context(|| what.clone())?;
+        for (group, span) in tested.iter().zip(plan.test()) {
+            let said = Said::of(&predictor, candles, *span, common).with_context(|| what.clone())?;
+            // Each test of each split belongs to exactly one path.
+            let path = assignment.iter().position(|splits| splits.get(*group) == Some(&number));
+            let path = path.and_then(|path| paths.get_mut(path)).context("a test that is in no path")?;
+            path.append(said);
+        }
+    }
+    Ok(paths)
+}
+
 /// What all folds have in common.
 struct Trainer<'a> {
     bundle: &'a ModelBundle,
     candles: &'a Arc<CandleSource>,
     section: &'a WalkForwardSection,
     device: Device,
-    directory: &'a Path,
+    directory: PathBuf,
     common: &'a CommonArguments,
 }
 
 impl Trainer<'_> {
     /// The model of a fold, from an earlier run where that was of the same candles and settings.
-    fn fit(&self, what: &str, number: usize, plan: &SplitPlan) -> anyhow::Result<Predictor> {
+    fn fit(&self, what: &str, name: &str, plan: &SplitPlan) -> anyhow::Result<Predictor> {
         let config = &self.bundle.origin.config;
         let periods = Periods::new(plan.clone(), self.section.validation_days)
             .context("`walk_forward.validation_days` of `walk_forward.train_days`")?;
@@ -134,7 +189,7 @@ impl Trainer<'_> {
             periods,
             &config.preparation,
         )?;
-        let own = self.directory.join(format!("fold-{}", number + 1));
+        let own = self.directory.join(name);
         let kept = own.join("bundle");
         if let Some(bundle) = known(&kept, &job, config) {
             tracing::info!("{what}: the model of an earlier run is taken, {}", kept.display());
@@ -152,7 +207,7 @@ impl Trainer<'_> {
         let trained = train(&job.dataset, config, &self.device, &job.data_hash, kept_state, &mut observer)?;
         observer.bar.finish();
         let origin = &self.bundle.origin;
-        let name = format!("{}-fold-{}", origin.name, number + 1);
+        let name = format!("{}-{name}", origin.name);
         let finished = job.finish(trained, config, &name, origin.commit.clone(), origin.trials)?;
         finished.bundle.write(&kept, true)?;
         // The state of a training that is done is of no more use.

@@ -4,16 +4,21 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use command_line::{Bar, CommonArguments, Outcome};
+use market_data::CandleSeries;
 use rayon::prelude::*;
 use rust_decimal::prelude::ToPrimitive;
-use sim::backtest::{BacktestConfig, BacktestInstrument, BacktestResult, assumed_terms, run_backtest};
+use sim::backtest::{
+    BacktestConfig, BacktestInstrument, BacktestResult, CandleSignal, FundingRate, assumed_terms,
+    run_backtest,
+};
 use sim::luck::{
     BootstrapConfig, SkillEvidence, SkillVerdict, Statistic, TrackRecord, backtest_overfitting,
     bootstrap_interval, deflated_sharpe_ratio, minimum_track_record_length, probabilistic_sharpe_ratio,
     variance_of_sharpes,
 };
 use sim::metrics::{EquityCurve, Metrics};
-use sim::monte_carlo::{MonteCarlo, monte_carlo};
+use sim::monte_carlo::{CandleMonteCarlo, MonteCarlo, monte_carlo};
+use sim::regime::RegimeAttribution;
 use sim::walk_forward::{FoldOutcome, FoldSpan, judge_folds};
 use trading::strategy::{HybridStrategy, Strategy};
 
@@ -21,6 +26,7 @@ use crate::Work;
 use crate::configuration::{Configuration, StrategyName};
 use crate::market::Market;
 use crate::page;
+use crate::robustness::{self, PathRow};
 use crate::summary::{Summary, SummaryRow};
 
 /// One strategy with everything that is known of it.
@@ -36,6 +42,11 @@ pub(crate) struct Judged {
     pub(crate) sensitivity: Sensitivity,
     /// What it came to in each fold of a walk-forward; empty in other runs.
     pub(crate) folds: Vec<FoldOutcome>,
+    pub(crate) regimes: Option<RegimeAttribution>,
+    /// The strategy on markets made from the candles, where that was asked for.
+    pub(crate) other_candles: Option<CandleMonteCarlo>,
+    /// Of models of purged splits; for the strategy that listens to one.
+    pub(crate) paths: Vec<PathRow>,
 }
 
 /// Total return for multiples of fees (rows) and latencies (columns).
@@ -62,10 +73,17 @@ pub(crate) fn run(
     if names.contains(&StrategyName::Hybrid) && arguments.bundle.is_none() {
         bail!("`hybrid` needs what a model says; give --bundle a directory that train-supervised wrote");
     }
-    if arguments.walk_forward && arguments.bundle.is_none() {
+    let trains = [("--walk-forward", arguments.walk_forward), ("--purged-paths", arguments.purged_paths)];
+    for (option, _) in trains.iter().filter(|(_, asked)| *asked && arguments.bundle.is_none()) {
         bail!(
-            "--walk-forward trains the model of a bundle anew; give --bundle a directory that train-supervised wrote"
+            "{option} trains the model of a bundle anew; give --bundle a directory that train-supervised wrote"
         );
+    }
+    if arguments.purged_paths && !names.contains(&StrategyName::Hybrid) {
+        bail!("--purged-paths is about a model; add `hybrid` to --strategy");
+    }
+    if arguments.candle_paths.is_some() {
+        configuration.candle_monte_carlo.validate()?;
     }
     let market = Market::read(arguments, configuration, common)?;
     let instruments = instruments(&market, configuration)?;
@@ -88,15 +106,25 @@ pub(crate) fn run(
         .find(|(name, _)| *name == StrategyName::BuyAndHold)
         .map(|(_, result)| &result.curve)
         .context("buy and hold was run")?;
-    let judged = judge(configuration, &market, &instruments, &names, &results, benchmark, common)?;
+    let mut judged = judge(configuration, &market, &instruments, &names, &results, benchmark, common)?;
+    for one in &mut judged {
+        if arguments.candle_paths.is_some() {
+            one.other_candles = robustness::on_other_candles(configuration, one.name, &instruments, common)?;
+        }
+        if let (StrategyName::Hybrid, Some(paths)) = (one.name, &market.paths) {
+            one.paths = robustness::over_paths(configuration, paths)?;
+        }
+    }
+    let days: Vec<Vec<f64>> = results.iter().map(|(_, result)| daily_returns(&result.curve)).collect();
+    let selection = robustness::selection(configuration, &days);
     let out = &configuration.out.0;
     let mut rows = Vec::new();
     for one in &judged {
         let directory = out.join(one.name.to_string());
-        write_report(&directory, &page::data(one, configuration, &market, benchmark)?)?;
+        write_report(&directory, &page::data(one, configuration, &market, benchmark, selection.as_ref())?)?;
         rows.push(SummaryRow::of(one, &directory));
     }
-    let summary = Summary::new(configuration, &market, rows);
+    let summary = Summary::new(configuration, &market, selection.as_ref(), rows);
     write(&out.join("summary.json"), &serde_json::to_string_pretty(&summary)?)?;
     summary.print(common)?;
     let promoted = judged.iter().any(|one| one.verdict.promote);
@@ -107,19 +135,32 @@ fn instruments<'a>(
     market: &'a Market,
     configuration: &Configuration,
 ) -> anyhow::Result<Vec<BacktestInstrument<'a>>> {
-    let of = |(at, series): (usize, &'a market_data::CandleSeries)| {
+    let detail = |series: &CandleSeries| market.detail.get(series.key());
+    let funding = |at: usize| market.funding.get(at).map(|one| one.rates.clone()).unwrap_or_default();
+    instruments_of(&market.series, detail, funding, &market.signals, configuration)
+}
+
+/// The series that hold candles, as they trade.
+pub(crate) fn instruments_of<'a>(
+    series: &'a [CandleSeries],
+    detail: impl Fn(&CandleSeries) -> Option<&'a CandleSeries>,
+    funding: impl Fn(usize) -> Vec<FundingRate>,
+    signals: &[Vec<CandleSignal>],
+    configuration: &Configuration,
+) -> anyhow::Result<Vec<BacktestInstrument<'a>>> {
+    let of = |(at, series): (usize, &'a CandleSeries)| {
         anyhow::Ok(BacktestInstrument {
             terms: assumed_terms(series, &configuration.costs)?,
             series,
-            detail: market.detail.get(series.key()),
-            funding: market.funding.get(at).map(|one| one.rates.clone()).unwrap_or_default(),
-            signals: market.signals.get(at).cloned().unwrap_or_default(),
+            detail: detail(series),
+            funding: funding(at),
+            signals: signals.get(at).cloned().unwrap_or_default(),
         })
     };
-    market.series.iter().enumerate().filter(|(_, series)| !series.is_empty()).map(of).collect()
+    series.iter().enumerate().filter(|(_, series)| !series.is_empty()).map(of).collect()
 }
 
-fn backtest(
+pub(crate) fn backtest(
     configuration: &Configuration,
     config: &BacktestConfig,
     name: StrategyName,
@@ -198,6 +239,9 @@ fn judge(
             monte_carlo,
             sensitivity,
             folds: judge_folds(result, Some(benchmark), &spans, &configuration.metrics)?,
+            regimes: robustness::by_regime(configuration, market, result),
+            other_candles: None,
+            paths: Vec::new(),
         });
     }
     bar.finish();

@@ -4,11 +4,15 @@ use std::path::{Path, PathBuf};
 
 use command_line::{CommonArguments, Table, print_json};
 use serde::{Deserialize, Serialize};
+use sim::luck::SelectionPaths;
+use sim::monte_carlo::{CandleMonteCarlo, Quantiles};
+use sim::regime::RegimeResult;
 use sim::walk_forward::FoldOutcome;
 
 use crate::configuration::Configuration;
 use crate::market::Market;
 use crate::model::{Fold, Model};
+use crate::robustness::PathRow;
 use crate::run::Judged;
 
 /// The document on stdout and in `summary.json`.
@@ -22,9 +26,41 @@ pub(crate) struct Summary {
     /// What its predictions are worth on the time that is traded.
     #[serde(default)]
     pub(crate) predictions: Option<Predictions>,
+    #[serde(default)]
+    pub(crate) selection: Option<Selection>,
     /// Files that were refused, and why.
     pub(crate) refused: Vec<(String, String)>,
     pub(crate) strategies: Vec<SummaryRow>,
+}
+
+/// A strategy on markets made from the candles.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct OtherCandles {
+    pub(crate) paths: usize,
+    pub(crate) total_return: Quantiles,
+    pub(crate) probability_of_loss: f64,
+    /// Share of the markets on which it earned as much as on the recorded one.
+    pub(crate) share_as_good: Option<f64>,
+}
+
+impl From<&CandleMonteCarlo> for OtherCandles {
+    fn from(found: &CandleMonteCarlo) -> Self {
+        Self {
+            paths: found.outcomes.len(),
+            total_return: found.total_return,
+            probability_of_loss: found.probability_of_loss.share,
+            share_as_good: found.rank.as_ref().map(|rank| rank.total_return),
+        }
+    }
+}
+
+/// What choosing the best strategy of the run came to, on combinatorial purged paths; Sharpe ratios are of days.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Selection {
+    pub(crate) paths: usize,
+    pub(crate) mean_sharpe_where_chosen: f64,
+    pub(crate) mean_sharpe_where_traded: f64,
+    pub(crate) share_of_losing_paths: f64,
 }
 
 /// How often the model was right.
@@ -71,6 +107,15 @@ pub(crate) struct SummaryRow {
     /// Of a walk-forward, in the order of time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) folds: Vec<FoldRow>,
+    /// Bull, bear and sideways days.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) regimes: Vec<RegimeResult>,
+    /// On markets made from the candles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) other_candles: Option<OtherCandles>,
+    /// Of models of purged splits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) purged_paths: Vec<PathRow>,
     pub(crate) report: PathBuf,
 }
 
@@ -133,13 +178,27 @@ impl SummaryRow {
                 .map(|reason| reason.words.clone())
                 .collect(),
             folds: judged.folds.iter().map(FoldRow::from).collect(),
+            regimes: judged.regimes.as_ref().map(|found| found.regimes.clone()).unwrap_or_default(),
+            other_candles: judged.other_candles.as_ref().map(OtherCandles::from),
+            purged_paths: judged.paths.clone(),
             report: directory.join("report.html"),
         }
     }
 }
 
 impl Summary {
-    pub(crate) fn new(configuration: &Configuration, market: &Market, strategies: Vec<SummaryRow>) -> Self {
+    pub(crate) fn new(
+        configuration: &Configuration,
+        market: &Market,
+        selection: Option<&SelectionPaths>,
+        strategies: Vec<SummaryRow>,
+    ) -> Self {
+        let selection = selection.map(|found| Selection {
+            paths: found.paths.len(),
+            mean_sharpe_where_chosen: found.mean_train,
+            mean_sharpe_where_traded: found.mean_test,
+            share_of_losing_paths: found.share_of_losing_paths,
+        });
         Self {
             command: "simulate".to_owned(),
             series: market.series.iter().map(|series| series.key().to_string()).collect(),
@@ -147,6 +206,7 @@ impl Summary {
             cash: configuration.backtest.cash.to_string(),
             model: market.model.as_ref().map(|model| model.name.clone()),
             predictions: market.model.as_ref().and_then(predictions),
+            selection,
             refused: market.refused.clone(),
             strategies,
         }

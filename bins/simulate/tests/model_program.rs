@@ -211,3 +211,29 @@ fn models_of_an_earlier_run_are_taken_and_those_of_other_settings_are_not() {
     // The first fold is the same, the second begins later now.
     assert_eq!(message.matches("the model of an earlier run is taken").count(), 1, "{message}");
 }
+
+#[test]
+fn models_of_other_parts_make_paths_through_the_whole_time() {
+    let words = [
+        "--purged-paths",
+        "--strategy",
+        "hybrid",
+        "--set",
+        "purged_paths.groups=4",
+        "--set",
+        "walk_forward.validation_days=1",
+        "--out",
+        "purged",
+    ];
+    let (document, _) = json(&words);
+    // 4 over 2 splits, of which each part is tested by 3.
+    let paths = document["strategies"][0]["purged_paths"].as_array().unwrap();
+    assert_eq!(paths.len(), 3);
+    assert!(paths.iter().all(|path| path["trades"].as_u64().unwrap() > 0), "{paths:?}");
+    assert!(prepared().join("purged/purged-paths/split-6/bundle/bundle.json").is_file());
+    let page = std::fs::read_to_string(prepared().join("purged/hybrid/report.html")).unwrap();
+    assert!(page.contains("Models of other parts of the time"));
+    let refused = run(&["--purged-paths", "--strategy", "buy-and-hold", "--out", "never"]);
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(message.contains("add `hybrid` to --strategy"), "{message}");
+}

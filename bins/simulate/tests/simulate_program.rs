@@ -266,6 +266,32 @@ fn funding_that_is_given_is_exchanged_and_what_is_missing_is_said() {
 }
 
 #[test]
+fn strategies_are_judged_by_regime_by_choice_and_on_other_candles() {
+    let (directory, _) = prepared();
+    let directory = directory.path();
+    let words = ["--data", "hours", "--monte-carlo", "0", "--candle-paths", "12", "--out", "o"];
+    let (_, document) = json(directory, &words);
+    assert_eq!(document["selection"]["paths"], 5, "{document}");
+    for row in document["strategies"].as_array().unwrap() {
+        let others = &row["other_candles"];
+        assert_eq!(others["paths"], 12, "{row}");
+        let share = others["share_as_good"].as_f64().unwrap();
+        // At least the recorded market itself, of 13.
+        assert!((1.0 / 13.0 - 1e-12..=1.0).contains(&share), "{row}");
+        let regimes = row["regimes"].as_array().unwrap();
+        let days: u64 = regimes.iter().map(|regime| regime["days"].as_u64().unwrap()).sum();
+        assert_eq!(days, (CANDLES as u64).div_ceil(24), "{row}");
+        let growth: f64 =
+            regimes.iter().map(|regime| 1.0 + regime["total_return"].as_f64().unwrap()).product();
+        assert!((growth - 1.0 - row["total_return"].as_f64().unwrap()).abs() < 1e-9, "{row}");
+    }
+    let page = std::fs::read_to_string(directory.join("o/mean-reversion/report.html")).unwrap();
+    for title in ["By regime", "On other candles", "Choosing the best strategy"] {
+        assert!(page.contains(title), "{title}");
+    }
+}
+
+#[test]
 fn a_shorter_time_is_the_beginning_of_a_longer_one() {
     let (directory, _) = prepared();
     let directory = directory.path();

@@ -1,8 +1,8 @@
 //! The simulator: a venue that does not flatter, backtests over it, and the statistics that tell luck from skill.
 //!
 //! A [`backtest`] drives the engine of `trading`, the one that trades live, through candles and the simulated [`venue`]; [`metrics`]
-//! measure the result, [`luck`] says how much of it could be chance, [`monte_carlo`] what else could have come out, [`walk_forward`] whether it held
-//! fold by fold, and [`report`] writes it down.
+//! measure the result, [`regime`] says in which markets it was made, [`walk_forward`] whether it held fold by fold, [`luck`] how
+//! much of it could be chance, [`monte_carlo`] what else could have come out, and [`report`] writes it down.
 //!
 //! Invariants:
 //! - What is decided at the close of a candle can trade in the next one at the earliest.
@@ -30,6 +30,7 @@ mod error;
 pub mod luck;
 pub mod metrics;
 pub mod monte_carlo;
+pub mod regime;
 pub mod report;
 pub mod venue;
 pub mod walk_forward;

@@ -200,24 +200,27 @@ fn summary(splits: &[Split], dropped_rows: usize) -> BacktestOverfitting {
     let share = |holds: fn(&Split) -> bool| {
         splits.iter().filter(|split| holds(split)).count() as f64 / splits.len() as f64
     };
+    let in_sample: Vec<f64> = splits.iter().map(|split| split.in_sample).collect();
+    let out_of_sample: Vec<f64> = splits.iter().map(|split| split.out_of_sample).collect();
     BacktestOverfitting {
         probability: share(|split| split.logit <= 0.0),
         probability_of_loss: share(|split| split.out_of_sample < 0.0),
-        degradation: degradation(splits),
+        degradation: degradation_line(&in_sample, &out_of_sample),
         logits: splits.iter().map(|split| split.logit).collect(),
-        in_sample: splits.iter().map(|split| split.in_sample).collect(),
-        out_of_sample: splits.iter().map(|split| split.out_of_sample).collect(),
+        in_sample,
+        out_of_sample,
         dropped_rows,
     }
 }
 
-fn degradation(splits: &[Split]) -> Option<Degradation> {
-    let count = splits.len() as f64;
-    let mean_x = splits.iter().map(|split| split.in_sample).sum::<f64>() / count;
-    let mean_y = splits.iter().map(|split| split.out_of_sample).sum::<f64>() / count;
+/// The least-squares line of `out_of_sample` on `in_sample`; nothing where the latter are all equal.
+pub(super) fn degradation_line(in_sample: &[f64], out_of_sample: &[f64]) -> Option<Degradation> {
+    let count = in_sample.len() as f64;
+    let mean_x = in_sample.iter().sum::<f64>() / count;
+    let mean_y = out_of_sample.iter().sum::<f64>() / count;
     let (mut xx, mut xy, mut yy) = (0.0, 0.0, 0.0);
-    for split in splits {
-        let (x, y) = (split.in_sample - mean_x, split.out_of_sample - mean_y);
+    for (x, y) in in_sample.iter().zip(out_of_sample) {
+        let (x, y) = (x - mean_x, y - mean_y);
         xx += x * x;
         xy += x * y;
         yy += y * y;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::SimError;
 
 /// Milliseconds of a UTC day.
-pub(super) const DAY: i64 = 86_400_000;
+pub(crate) const DAY: i64 = 86_400_000;
 
 /// The largest growth of equity in one step that is believed: more is a mix of units, and would overflow the
 /// moments.
@@ -59,13 +59,13 @@ const fn just_before(time: Timestamp) -> Timestamp {
 }
 
 /// Number of the UTC day that a point belongs to: days are (00:00, 24:00].
-pub(super) const fn day_of(time: Timestamp) -> i64 {
+pub(crate) const fn day_of(time: Timestamp) -> i64 {
     just_before(time).as_millis().div_euclid(DAY)
 }
 
 /// The simple return from `before` to `after`. The difference is divided, because a ratio minus 1 loses
 /// digits: 85 of 100 is a loss of 0.15 and not of 0.15000000000000002.
-pub(super) fn simple_return(before: f64, after: f64) -> f64 {
+pub(crate) fn simple_return(before: f64, after: f64) -> f64 {
     (after - before) / before
 }
 

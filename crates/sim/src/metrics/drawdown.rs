@@ -74,7 +74,7 @@ impl DrawdownMetrics {
 }
 
 /// Last equity over the first, minus 1; 0 of a single point.
-pub(super) fn total_return(curve: &EquityCurve) -> f64 {
+pub(crate) fn total_return(curve: &EquityCurve) -> f64 {
     match (curve.equity.first(), curve.equity.get(curve.judged().saturating_sub(1))) {
         (Some(first), Some(last)) => simple_return(*first, *last),
         _ => 0.0,

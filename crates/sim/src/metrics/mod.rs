@@ -50,9 +50,10 @@ pub use self::returns::{Annualisation, ReturnStatistics, RollingStatistics, Time
 pub use self::targets::{Bound, Target, TargetOutcome, Targets, Verdict};
 pub use self::trades::{ActivityMetrics, ClosedTrade, OrderCounts, TradeMetrics};
 
-use self::curve::DAY;
-use self::drawdown::total_return;
-use self::returns::{Periods, has_days};
+pub(crate) use self::curve::{DAY, day_of, simple_return};
+pub(crate) use self::drawdown::total_return;
+use self::returns::Periods;
+pub(crate) use self::returns::{Moments, annual_sharpe, has_days, sharpe};
 use crate::SimError;
 
 /// All figures of a result. Ratios and returns are fractions, money is in settlement currency.

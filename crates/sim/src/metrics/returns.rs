@@ -199,7 +199,7 @@ pub(super) fn excess_returns(returns: &[f64], per_year: Option<f64>, yearly_rate
 }
 
 /// Mean over standard deviation, of one period.
-pub(super) fn sharpe(excess: &[f64]) -> Option<f64> {
+pub(crate) fn sharpe(excess: &[f64]) -> Option<f64> {
     let moments = Moments::of(excess);
     moments.variable_deviation().map(|deviation| moments.mean / deviation)
 }
@@ -223,9 +223,9 @@ fn omega(excess: &[f64]) -> Option<f64> {
 
 /// Sums of powers of deviations from the mean.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moments {
+pub(crate) struct Moments {
     count: f64,
-    pub(super) mean: f64,
+    pub(crate) mean: f64,
     squares: f64,
     cubes: f64,
     fourths: f64,
@@ -234,7 +234,7 @@ pub(super) struct Moments {
 
 impl Moments {
     /// Two passes: the one-pass formulas lose every digit where the mean is large against the deviation.
-    pub(super) fn of(values: &[f64]) -> Self {
+    pub(crate) fn of(values: &[f64]) -> Self {
         let count = values.len() as f64;
         let mean = if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / count };
         let mut sums =
@@ -249,7 +249,7 @@ impl Moments {
     }
 
     /// Standard deviation (n − 1); 0 where all values are the same. None of fewer than 2.
-    pub(super) fn deviation(&self) -> Option<f64> {
+    pub(crate) fn deviation(&self) -> Option<f64> {
         (self.count >= 2.0).then(|| (self.squares / (self.count - 1.0)).sqrt())
     }
 
@@ -318,8 +318,20 @@ impl RollingStatistics {
 }
 
 /// Whether days can be made of a curve: a step that is longer than one gives fewer points than days.
-pub(super) fn has_days(curve: &EquityCurve) -> bool {
+pub(crate) fn has_days(curve: &EquityCurve) -> bool {
     median_step(curve).is_none_or(|step| step <= DAY)
+}
+
+/// Annual Sharpe ratio of a curve on the basis that is set, the same figure as [`ReturnStatistics::sharpe`];
+/// none of fewer than 2 returns, and without variance.
+///
+/// # Errors
+/// [`SimError`] where the curve has no days and they are the basis, or steps of no one length.
+pub(crate) fn annual_sharpe(curve: &EquityCurve, config: &MetricsConfig) -> Result<Option<f64>, SimError> {
+    let (curve, periods) = on_basis(curve, config)?;
+    let excess = excess_returns(&curve.returns(), periods.per_year, config.risk_free_rate);
+    let ratio = excess.as_deref().and_then(sharpe);
+    Ok(ratio.zip(periods.per_year).map(|(ratio, per_year)| ratio * per_year.sqrt()))
 }
 
 /// The curve and its periods on the basis that is set.

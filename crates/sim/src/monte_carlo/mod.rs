@@ -3,9 +3,9 @@
 //! [`monte_carlo`] takes the returns of an equity curve per bar ([`bar_returns`]) or of trades ([`trade_returns`]),
 //! compounds resampled ones from an equity of 1, and gives the distribution of the final equity, of the maximum drawdown
 //! and of the Sharpe ratio. It resamples what was recorded: a risk that the record does not contain (a crash, a venue's
-//! failure) is not in its paths either. Candles made by `market_data`'s synthetic markets can be backtested instead; that
-//! is the caller's.
+//! failure) is not in its paths either. [`monte_carlo_candles`] resamples the candles instead, and runs the strategy anew.
 
+mod candles;
 mod fan;
 mod paths;
 #[cfg(test)]
@@ -17,6 +17,10 @@ use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 use trading::TradingError;
 
+pub use candles::{
+    CandleMethod, CandleMonteCarlo, CandleMonteCarloConfig, CandlePathOutcome, RecordedRank,
+    monte_carlo_candles,
+};
 pub use fan::{FAN_LEVELS, Fan};
 use paths::{PathSummary, Sampler};
 

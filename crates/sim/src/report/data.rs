@@ -67,6 +67,22 @@ pub struct ReportData {
     pub sensitivity: Vec<SensitivityGrid>,
     /// Folds in the order of time.
     pub walk_forward: Option<WalkForward>,
+    /// Further tables of the section on robustness: by regime, other markets, other choices.
+    pub tables: Vec<NamedTable>,
+}
+
+/// A table with its heading.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedTable {
+    /// Heading.
+    pub title: String,
+    /// What it shows and how it was made, in a sentence or two.
+    pub note: String,
+    /// Headings of the columns; the first is text, the others are numbers.
+    pub columns: Vec<String>,
+    /// Formatted, as many cells as columns.
+    pub rows: Vec<Vec<String>>,
 }
 
 /// A name and a value as text.

@@ -14,8 +14,9 @@ mod validate;
 pub use self::csv::ReportCsv;
 pub use self::data::{
     Calibration, CalibrationBin, Confusion, Curve, Fold, Importance, IntervalRow, Intervals, Metric,
-    MonteCarlo, MonthlyReturn, NamedCurve, NamedValue, OrderRow, Outcome, QuantilePath, ReportCandle,
-    ReportData, Returns, SensitivityGrid, SymbolCandles, Target, TradeRow, TradeSide, Verdict, WalkForward,
+    MonteCarlo, MonthlyReturn, NamedCurve, NamedTable, NamedValue, OrderRow, Outcome, QuantilePath,
+    ReportCandle, ReportData, Returns, SensitivityGrid, SymbolCandles, Target, TradeRow, TradeSide, Verdict,
+    WalkForward,
 };
 
 use crate::error::SimError;

@@ -107,6 +107,14 @@ impl ReportData {
     }
 
     fn check_tables(&self) -> Result<(), SimError> {
+        for table in &self.tables {
+            if let Some(row) = table.rows.iter().position(|row| row.len() != table.columns.len()) {
+                let (given, columns) = (table.rows[row].len(), table.columns.len());
+                let problem =
+                    format!("has {given} cells in row {row} for {columns} columns: give one per column");
+                return Err(SimError::data(format!("the report's table `{}`", table.title), problem));
+            }
+        }
         let Some(walk_forward) = &self.walk_forward else { return Ok(()) };
         for fold in &walk_forward.folds {
             let what = format!("the report's fold `{}`", fold.label);

@@ -3,8 +3,9 @@
 use rust_decimal::Decimal;
 use sim::report::{
     Calibration, CalibrationBin, Confusion, Curve, Fold, Importance, IntervalRow, Intervals, Metric,
-    MonteCarlo, MonthlyReturn, NamedCurve, NamedValue, OrderRow, Outcome, QuantilePath, ReportCandle,
-    ReportData, Returns, SensitivityGrid, SymbolCandles, Target, TradeRow, TradeSide, Verdict, WalkForward,
+    MonteCarlo, MonthlyReturn, NamedCurve, NamedTable, NamedValue, OrderRow, Outcome, QuantilePath,
+    ReportCandle, ReportData, Returns, SensitivityGrid, SymbolCandles, Target, TradeRow, TradeSide, Verdict,
+    WalkForward,
 };
 
 /// 2024-01-01 in milliseconds.
@@ -328,6 +329,12 @@ fn add_robustness(data: &mut ReportData, lots: &mut Lots) {
         columns: sentences(&["12", "24", "48", "96", "168"]),
         values: (0..20).map(|cell| (cell != 13).then(|| 0.6 + 0.5 * lots.normal())).collect(),
         chosen: Some((1, 2)),
+    }];
+    data.tables = vec![NamedTable {
+        title: "By <regime>".to_owned(),
+        note: "Days of each kind.".to_owned(),
+        columns: sentences(&["Regime", "Days", "Return"]),
+        rows: vec![sentences(&["bull", "120", "3.1 %"]), sentences(&["bear & calm", "64", "-2.0 %"])],
     }];
     data.walk_forward = Some(WalkForward {
         metric_names: sentences(&["Return, %", "Sharpe ratio", "Trades"]),

@@ -4,6 +4,7 @@
 
 mod overfitting;
 mod published;
+mod selection;
 mod size;
 mod splits;
 

@@ -5,7 +5,7 @@ use charts::{Bar, BarChart, Bins, ColourMap, HeatMap, Histogram, LineChart, Seri
 use super::with_unit;
 use crate::error::SimError;
 use crate::report::calendar::{minute_text, ticks};
-use crate::report::data::{MonteCarlo, ReportData, SensitivityGrid, WalkForward};
+use crate::report::data::{MonteCarlo, NamedTable, ReportData, SensitivityGrid, WalkForward};
 use crate::report::html::{Column, Markup, Page, Width, escape};
 use crate::report::thinning::{DRAWN_POINTS, thin_curve};
 
@@ -15,7 +15,8 @@ const FAN_POINTS: usize = 400;
 /// Writes the section, where there is something in it.
 pub(super) fn write(page: &mut Page, data: &ReportData) -> Result<(), SimError> {
     let walk_forward = data.walk_forward.as_ref().filter(|walk_forward| !walk_forward.folds.is_empty());
-    if data.monte_carlo.is_none() && data.sensitivity.is_empty() && walk_forward.is_none() {
+    let nothing = data.monte_carlo.is_none() && data.sensitivity.is_empty() && data.tables.is_empty();
+    if nothing && walk_forward.is_none() {
         return Ok(());
     }
     page.open_section("robustness", "Robustness");
@@ -31,8 +32,22 @@ pub(super) fn write(page: &mut Page, data: &ReportData) -> Result<(), SimError> 
     if let Some(walk_forward) = walk_forward {
         write_walk_forward(page, walk_forward)?;
     }
+    for table in &data.tables {
+        write_table(page, table);
+    }
     page.close_section();
     Ok(())
+}
+
+fn write_table(page: &mut Page, table: &NamedTable) {
+    page.heading(&table.title);
+    let mut columns: Vec<Column<'_>> = table.columns.iter().map(|name| Column::number(name)).collect();
+    if let Some(first) = columns.first_mut() {
+        first.number = false;
+    }
+    let cells = |row: &Vec<String>| row.iter().map(|text| Markup(escape(text))).collect();
+    let rows: Vec<Vec<Markup>> = table.rows.iter().map(cells).collect();
+    page.table(&table.note, &columns, &rows);
 }
 
 fn write_monte_carlo(page: &mut Page, data: &ReportData, monte_carlo: &MonteCarlo) -> Result<(), SimError> {
