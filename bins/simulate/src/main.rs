@@ -7,6 +7,7 @@
 mod compare;
 mod configuration;
 mod funding;
+mod importance;
 mod market;
 mod model;
 mod model_page;
@@ -71,6 +72,10 @@ struct Work {
     /// Bundle of train-supervised, for `hybrid`; what its training and validation saw is left out of the backtest
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+
+    /// Directory that `train-supervised explain` wrote of the bundle's model, for the importance of features in the report
+    #[arg(long, value_name = "DIR", requires = "bundle")]
+    explanation: Option<PathBuf>,
 
     /// Train the model of the bundle anew for each stretch of time, on what came before it; `[walk_forward]` says how long
     #[arg(long, conflicts_with = "from")]

@@ -15,6 +15,7 @@ use supervised::{CandleSource, Predictor};
 use crate::Work;
 use crate::configuration::Configuration;
 use crate::funding::{self, Funding};
+use crate::importance;
 use crate::model::{Model, Said};
 use crate::retraining::{purged_paths, walk_forward};
 
@@ -51,6 +52,12 @@ impl Market {
         common: &CommonArguments,
     ) -> anyhow::Result<Self> {
         let predictor = arguments.bundle.as_deref().map(Predictor::load).transpose()?;
+        let importance = match (&predictor, &arguments.explanation) {
+            (Some(predictor), Some(directory)) => {
+                Some(importance::read(directory, predictor.bundle().feature_hash())?)
+            }
+            _ => None,
+        };
         let timeframe =
             arguments.timeframe.or_else(|| predictor.as_ref().map(|one| one.bundle().origin.timeframe));
         let asked_for = |key: &SeriesKey| {
@@ -88,6 +95,9 @@ impl Market {
         };
         if let Some(predictor) = predictor {
             market.ask(&predictor, exogenous, arguments, configuration, common)?;
+        }
+        if let Some(model) = &mut market.model {
+            model.importance = importance;
         }
         market.cut(arguments)?;
         market.funding =

@@ -10,6 +10,8 @@ use rayon::prelude::*;
 use sim::backtest::CandleSignal;
 use supervised::{Assessment, CandleSource, Interval, JudgedRows, Predictor, ScoredRows, assess_judged};
 
+use crate::importance::FeatureImportance;
+
 /// What is told of the model.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
@@ -22,6 +24,8 @@ pub(crate) struct Model {
     pub(crate) assessment: Option<Assessment>,
     /// Models that were trained anew, where the run is a walk-forward.
     pub(crate) folds: Vec<Fold>,
+    /// What it looked at, where an explanation was given; of a walk-forward the model of the bundle.
+    pub(crate) importance: Option<FeatureImportance>,
 }
 
 /// One training of a walk-forward, and the time that it was traded on.
@@ -141,6 +145,7 @@ impl Model {
             seen_until,
             assessment: said.assess(predictor)?,
             folds: Vec::new(),
+            importance: None,
         };
         Ok((model, said))
     }

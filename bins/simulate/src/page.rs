@@ -8,9 +8,9 @@ use sim::metrics::{
     EquityCurve, Metrics, RollingStatistics, Target, TargetOutcome, Verdict as TargetVerdict,
 };
 use sim::report::{
-    Curve, Metric, MonteCarlo, MonthlyReturn, NamedCurve, NamedTable, NamedValue, OrderRow, Outcome,
-    QuantilePath, ReportCandle, ReportData, Returns, SensitivityGrid, SymbolCandles, Target as ReportTarget,
-    TradeRow, TradeSide, Verdict,
+    Curve, Importance, Metric, MonteCarlo, MonthlyReturn, NamedCurve, NamedTable, NamedValue, OrderRow,
+    Outcome, QuantilePath, ReportCandle, ReportData, Returns, SensitivityGrid, SymbolCandles,
+    Target as ReportTarget, TradeRow, TradeSide, Verdict,
 };
 use trading::strategy::explain;
 use trading::{InstrumentIndex, Side, TradeRecord};
@@ -76,6 +76,16 @@ pub(crate) fn data(
         tables: tables(judged, selection),
         ..ReportData::default()
     };
+    let importance = market.model.as_ref().and_then(|model| model.importance.as_ref());
+    if let (StrategyName::Hybrid, Some(found)) = (judged.name, importance) {
+        data.importance_label = found.label.clone();
+        let row = |(feature, value): &(String, f64)| Importance {
+            feature: feature.clone(),
+            value: *value,
+            interval: None,
+        };
+        data.importance = found.features.iter().map(row).collect();
+    }
     // How often the model was right belongs to the strategy that listens to it.
     let assessment = market.model.as_ref().and_then(|model| model.assessment.as_ref());
     if let (StrategyName::Hybrid, Some(assessment)) = (judged.name, assessment) {

@@ -101,6 +101,7 @@ pub(crate) fn walk_forward(
         seen_until: first.test.from,
         assessment: said.assess(&last)?,
         folds,
+        importance: None,
     };
     Ok((model, said))
 }

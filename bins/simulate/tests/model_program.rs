@@ -237,3 +237,36 @@ fn models_of_other_parts_make_paths_through_the_whole_time() {
     let message = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(message.contains("add `hybrid` to --strategy"), "{message}");
 }
+
+#[test]
+fn an_explanation_of_the_model_is_shown_and_one_of_another_is_refused() {
+    let bundle: Value =
+        serde_json::from_str(&std::fs::read_to_string(prepared().join("bundle/bundle.json")).unwrap())
+            .unwrap();
+    let write = |directory: &str, hash: &Value, model: &str| {
+        let importance =
+            |name: &str, value: f64| serde_json::json!({ "name": name, "importance": value, "gross": value });
+        let document = serde_json::json!({ "model": model, "feature_hash": hash, "explanation": {
+            "quantity": "logits", "windows": 12,
+            "features": { "overall": [importance("rsi_14", 0.5), importance("volume_z", 0.25)], "by_output": [] },
+        }});
+        std::fs::create_dir_all(prepared().join(directory)).unwrap();
+        std::fs::write(prepared().join(directory).join("explanation.json"), document.to_string()).unwrap();
+    };
+    write("explained", &bundle["feature_hash"], "xlstm");
+    write("other", &Value::from("0123"), "xlstm");
+    write("forest", &bundle["feature_hash"], "random-forest");
+    let _ = json(&["--strategy", "hybrid", "--explanation", "explained", "--out", "with-importance"]);
+    let page = report("with-importance");
+    assert_eq!(page["importance"][0]["feature"], "rsi_14");
+    assert_eq!(page["importance"][1]["value"], 0.25);
+    assert!(page["importance_label"].as_str().unwrap().contains("logits, 12 windows"), "{page:.500}");
+    for (directory, part) in
+        [("other", "other features"), ("forest", "with --model xlstm"), ("none", "cannot read")]
+    {
+        let output = run(&["--strategy", "hybrid", "--explanation", directory, "--out", "never"]);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{directory}: {message}");
+        assert!(message.contains(part), "{directory}: {message}");
+    }
+}

@@ -4,6 +4,8 @@ use market_data::InstrumentRules;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
 
+use crate::money::rounded;
+
 /// Ticks, lots and limits of an instrument, prepared for use per candle.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Grid {
@@ -18,6 +20,8 @@ pub struct Grid {
     /// Smallest price × quantity of an order that opens or adds, in quote currency.
     pub minimum_notional: Decimal,
     ticks_per_unit: f64,
+    /// The digits of the tick, where 64 bits hold them.
+    small_tick: Option<i64>,
 }
 
 /// Where a number goes that lies between two places of the grid.
@@ -42,6 +46,7 @@ impl Grid {
             maximum_quantity: rules.maximum_quantity,
             minimum_notional: rules.minimum_notional,
             ticks_per_unit: 1.0 / rules.tick_size.to_f64().unwrap_or(1.0),
+            small_tick: i64::try_from(rules.tick_size.mantissa()).ok(),
         }
     }
 
@@ -52,9 +57,13 @@ impl Grid {
     #[inline]
     #[must_use]
     pub fn price_of(&self, value: f64) -> Option<Decimal> {
-        let ticks = (value * self.ticks_per_unit).round();
-        if !(1.0..=9_007_199_254_740_992.0).contains(&ticks) {
+        let ticks = value * self.ticks_per_unit;
+        if !(0.5..=9_007_199_254_740_992.0).contains(&ticks) {
             return None;
+        }
+        let ticks = rounded(ticks);
+        if let Some(mantissa) = self.small_tick.and_then(|tick| (ticks as i64).checked_mul(tick)) {
+            return Some(Decimal::new(mantissa, self.tick.scale()));
         }
         Decimal::try_from_i128_with_scale(ticks as i128 * self.tick.mantissa(), self.tick.scale()).ok()
     }

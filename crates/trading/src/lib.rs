@@ -59,7 +59,7 @@ pub use engine::{
 pub use error::TradingError;
 pub use grid::{Grid, Towards};
 pub use market::{MarketUpdate, MarketView, PolicyAction, PortfolioView, PositionView, Signal};
-pub use money::{LARGEST_AMOUNT, MONEY_DECIMALS, amount, notional};
+pub use money::{LARGEST_AMOUNT, MONEY_DECIMALS, amount, notional, to_float};
 pub use order::{
     InstrumentIndex, Liquidity, OrderIntent, OrderKind, PositionSide, Purpose, Side, TimeInForce,
 };

@@ -4,6 +4,7 @@
 //! [`MONEY_DECIMALS`] places when it is made (a price times a quantity times a rate), by one rule; sums and differences of
 //! amounts are then exact as long as they stay below [`LARGEST_AMOUNT`], which is checked where orders and reports enter.
 
+use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use crate::error::TradingError;
@@ -32,15 +33,106 @@ pub fn notional(price: Decimal, quantity: Decimal) -> Result<Decimal, TradingErr
     let value = price
         .checked_mul(quantity)
         .ok_or(TradingError::Magnitude { what: "price × quantity", value: quantity })?;
-    if value.abs() >= LARGEST_AMOUNT {
+    let parts = value.unpack();
+    // 2^64 digits with six places or more after the point are below it by far.
+    let is_small = parts.hi == 0 && parts.scale >= 6;
+    if !is_small && value.abs() >= LARGEST_AMOUNT {
         return Err(TradingError::Magnitude { what: "price × quantity", value });
     }
     Ok(amount(value))
 }
 
+/// Powers of ten that a float and a `u64` hold exactly.
+const POWERS: [u64; 20] = {
+    let mut powers = [1; 20];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
+/// The nearest whole number of what is not negative; halves go up.
+#[inline]
+pub(crate) fn rounded(value: f64) -> f64 {
+    // Floats from 2^52 on are whole.
+    if value >= 4_503_599_627_370_496.0 {
+        return value;
+    }
+    // Without SSE4.1 `f64::round` is a call into the C library; the rest below is exact.
+    let floor = value as u64 as f64;
+    if value - floor >= 0.5 { floor + 1.0 } else { floor }
+}
+
+/// An amount as a float, to the bit as [`Decimal`]'s own conversion gives it, without its divisions by 128 bits where 64 do.
+#[must_use]
+pub fn to_float(value: Decimal) -> f64 {
+    let parts = value.unpack();
+    let mantissa = u64::from(parts.mid) << 32 | u64::from(parts.lo);
+    let power = POWERS.get(parts.scale as usize).copied();
+    let (0, Some(power)) = (parts.hi, power) else { return value.to_f64().unwrap_or(f64::NAN) };
+    let whole = (mantissa / power) as f64;
+    let fraction = (mantissa % power) as f64 / power as f64;
+    let magnitude = if parts.scale == 0 || fraction == 0.0 {
+        whole
+    } else {
+        let scale = power as f64;
+        rounded((whole + fraction) * scale) / scale
+    };
+    // A whole number of scale 0 has no negative zero.
+    if parts.negative && (parts.scale > 0 || mantissa > 0) { -magnitude } else { magnitude }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn same_float(value: Decimal) -> bool {
+        to_float(value).to_bits() == value.to_f64().unwrap().to_bits()
+    }
+
+    proptest! {
+        #[test]
+        fn a_float_is_that_of_the_library(low in any::<u64>(), high in prop_oneof![Just(0), any::<u32>()], cut in 0..64_u32, scale in 0..=28_u32, negative in any::<bool>()) {
+            let low = low >> cut;
+            let value = Decimal::from_parts(low as u32, (low >> 32) as u32, high, negative, scale);
+            prop_assert!(same_float(value), "{value}");
+        }
+
+        #[test]
+        fn rounding_is_that_of_the_library(bits in any::<u64>(), near in 0..1_000_000_u64, half in any::<bool>()) {
+            let wide = f64::from_bits(bits).abs();
+            let close = near as f64 + if half { 0.5 } else { 0.499_999_999_999_999_94 };
+            for value in [wide, close] {
+                prop_assert!(value.is_nan() || rounded(value) == value.round(), "{value}");
+            }
+        }
+    }
+
+    #[test]
+    fn floats_at_the_edges() {
+        for text in [
+            "0",
+            "-0",
+            "0.00",
+            "-0.00",
+            "0.1",
+            "18446744073709551615",
+            "18446744073709551616",
+            "0.5",
+            "-2.5",
+            "9999.123456789012",
+            "1844674407370955.1615",
+            "0.0000000000000000001",
+            "0.00000000000000000001",
+        ] {
+            let value: Decimal = text.parse().unwrap();
+            assert!(same_float(value) && same_float(-value), "{text}");
+        }
+    }
 
     #[test]
     fn halves_go_to_the_even_neighbour() {

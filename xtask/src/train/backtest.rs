@@ -2,10 +2,13 @@
 //! with what of the result could be luck.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use super::evaluation::test_time;
+use super::model::PROGRAM as EXPLAINER;
 use super::{Run, Stage, print};
 use crate::say;
 use crate::table::table;
@@ -14,6 +17,8 @@ use crate::verdict::Verdict;
 pub(super) const STAGE: Stage = Stage { name: "backtest", run };
 
 const PROGRAM: &str = "simulate";
+/// Windows explained of the demo's model: enough for the order of its features.
+const DEMO_WINDOWS: u32 = 48;
 
 const HEADER: [&str; 8] =
     ["strategy", "return", "Sharpe", "drawdown", "trades", "fees", "deflated Sharpe", "verdict"];
@@ -25,6 +30,9 @@ fn run(run: &mut Run) -> Result<Verdict> {
     };
     let out = run.directory()?.join("backtest");
     let mut words = ["--bundle", &bundle, "--strategy", "hybrid,classic"].map(OsString::from).to_vec();
+    if let Some(explanation) = explain(run, &bundle)? {
+        words.extend([OsString::from("--explanation"), explanation.into_os_string()]);
+    }
     words.extend([OsString::from("--out"), out.into_os_string()]);
     let (document, verdict) = run.call(PROGRAM, &words, &run.labels.series)?;
     if document.is_null() {
@@ -38,6 +46,24 @@ fn run(run: &mut Run) -> Result<Verdict> {
     run.backtest = document;
     // That no strategy passes its gate is said in words. It is what is to be expected, and no fault of the run.
     Ok(if verdict == Verdict::Finding { Verdict::Fine } else { verdict })
+}
+
+/// What the model looked at on the time that it trades, for its report; none where it could not be said.
+fn explain(run: &mut Run, bundle: &str) -> Result<Option<PathBuf>> {
+    let Some((from, to)) = test_time(&run.model.training) else { return Ok(None) };
+    let out = run.directory()?.join("explanation");
+    let mut words =
+        ["explain", "--bundle", bundle, "--from", &from, "--to", &to].map(OsString::from).to_vec();
+    words.extend(["--overwrite".into(), "--out".into(), out.clone().into_os_string()]);
+    if run.arguments.is_demo() {
+        words.extend(["--windows".into(), DEMO_WINDOWS.to_string().into()]);
+    }
+    let (document, _) = run.call(EXPLAINER, &words, &run.labels.series)?;
+    if document.is_null() {
+        say(&format!("{EXPLAINER} could not explain the model; its own message stands above"));
+        return Ok(None);
+    }
+    Ok(Some(out))
 }
 
 fn rows(document: &Value) -> &[Value] {

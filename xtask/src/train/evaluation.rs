@@ -37,7 +37,7 @@ fn run(run: &mut Run) -> Result<Verdict> {
 }
 
 /// The time that neither training nor validation saw, of all series.
-fn test_time(training: &Value) -> Option<(String, String)> {
+pub(super) fn test_time(training: &Value) -> Option<(String, String)> {
     let intervals = training["intervals"]["test"].as_array()?;
     let time = |interval: Option<&Value>, end: &str| interval?[end].as_str().map(str::to_owned);
     Some((time(intervals.first(), "from")?, time(intervals.last(), "to")?))

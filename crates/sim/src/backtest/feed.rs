@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use trading::account::InstrumentTerms;
 use trading::{InstrumentIndex, MarketUpdate, PolicyAction, Signal};
 
+use super::moment::Moment;
 use crate::error::SimError;
 
 /// One instrument of a backtest: how it trades, and its candles.
@@ -50,7 +51,6 @@ pub(super) struct Feed<'a> {
     /// The next finer candle, and the next funding.
     next_detail: Vec<usize>,
     next_funding: Vec<usize>,
-    updates: Vec<MarketUpdate<'static>>,
 }
 
 impl<'a> Feed<'a> {
@@ -91,7 +91,6 @@ impl<'a> Feed<'a> {
             next: vec![0; count],
             next_detail: vec![0; count],
             next_funding: vec![0; count],
-            updates: Vec::with_capacity(count),
         })
     }
 
@@ -99,15 +98,24 @@ impl<'a> Feed<'a> {
         self.timeframe
     }
 
-    /// The next moment at which candles close, and the candles; none at the end.
-    pub(super) fn advance(&mut self) -> Option<Timestamp> {
-        self.updates.clear();
-        let open_time = self
+    /// How many moments there are at least: candles of the longest series.
+    pub(super) fn least_moments(&self) -> usize {
+        self.instruments.iter().map(|one| one.series.len()).max().unwrap_or(0)
+    }
+
+    /// Writes the next moment at which candles close; whether there is one.
+    pub(super) fn advance(&mut self, moment: &mut Moment<'static>) -> bool {
+        let Some(open_time) = self
             .instruments
             .iter()
             .zip(&self.next)
             .filter_map(|(one, next)| one.series.columns().open_time.get(*next).copied())
-            .min()?;
+            .min()
+        else {
+            return false;
+        };
+        let close_time = self.timeframe.close_of(open_time);
+        moment.begin(close_time);
         for (index, one) in self.instruments.iter().enumerate() {
             let at = self.next[index];
             if one.series.columns().open_time.get(at) != Some(&open_time) {
@@ -115,49 +123,27 @@ impl<'a> Feed<'a> {
             }
             let after_gap = at > 0 && one.series.close_time(at - 1) != open_time;
             let signal = one.signals.get(at).copied().unwrap_or_default();
-            self.updates.push(MarketUpdate {
+            moment.candle(MarketUpdate {
                 after_gap,
                 signal: Signal { probabilities: signal.probabilities, action: signal.action, features: &[] },
                 ..MarketUpdate::new(InstrumentIndex(index as u16), one.series.get(at))
             });
+            if !one.funding.is_empty() {
+                let next = &mut self.next_funding[index];
+                let due = one.funding[*next..].iter().take_while(|funding| funding.time < close_time);
+                let count = due.clone().count();
+                moment.funding(due.copied());
+                *next += count;
+            }
+            if let Some(detail) = one.detail {
+                let times = &detail.columns().open_time;
+                let next = &mut self.next_detail[index];
+                let from = *next + times[*next..].iter().take_while(|time| **time < open_time).count();
+                *next = from + times[from..].iter().take_while(|time| **time < close_time).count();
+                moment.detail((from..*next).map(|at| detail.get(at)));
+            }
             self.next[index] = at + 1;
         }
-        Some(self.timeframe.close_of(open_time))
-    }
-
-    /// What closed at the moment that [`Feed::advance`] named.
-    pub(super) fn updates(&self) -> &[MarketUpdate<'static>] {
-        &self.updates
-    }
-
-    /// Funding of an instrument that fell due before `time`, oldest first, each once.
-    pub(super) fn funding_before(
-        &mut self,
-        instrument: InstrumentIndex,
-        time: Timestamp,
-    ) -> Option<FundingRate> {
-        let index = instrument.get();
-        let next = self.next_funding.get_mut(index)?;
-        let due =
-            self.instruments[index].funding.get(*next).copied().filter(|funding| funding.time < time)?;
-        *next += 1;
-        Some(due)
-    }
-
-    /// Finer candles inside the candle of this moment, written into `out`.
-    pub(super) fn detail(&mut self, update: &MarketUpdate<'_>, out: &mut Vec<market_data::Candle>) {
-        out.clear();
-        let index = update.instrument.get();
-        let Some(detail) = self.instruments[index].detail else { return };
-        let (from, until) = (update.candle.open_time, self.timeframe.close_of(update.candle.open_time));
-        let times = &detail.columns().open_time;
-        let next = &mut self.next_detail[index];
-        while times.get(*next).is_some_and(|time| *time < from) {
-            *next += 1;
-        }
-        while times.get(*next).is_some_and(|time| *time < until) {
-            out.push(detail.get(*next));
-            *next += 1;
-        }
+        true
     }
 }

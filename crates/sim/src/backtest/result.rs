@@ -1,15 +1,18 @@
 //! What a backtest leaves.
 
+use std::collections::BTreeSet;
+
 use market_data::Timestamp;
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
 use trading::account::{Account, Ledger};
 use trading::orders::{Fill, Orders};
-use trading::{InstrumentIndex, Liquidity, Notice, Purpose, Side, TradeRecord};
+use trading::{ClientOrderId, InstrumentIndex, Liquidity, Notice, Purpose, Side, TradeRecord, to_float};
 
+use super::record::{FullRecord, Record};
 use crate::error::SimError;
 use crate::metrics::{ClosedTrade, EquityCurve, Metrics, MetricsConfig, OrderCounts};
+use crate::venue::{Listener, VenueEvent};
 
 /// What a backtest leaves.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -87,88 +90,105 @@ impl BacktestResult {
     }
 }
 
-/// Gathers a result while a backtest runs.
-#[derive(Debug)]
-pub(super) struct Recorder {
-    keeps_journal: bool,
-    candle_ms: i64,
-    curve: EquityCurve,
-    trades: Vec<TradeRecord>,
-    executions: Vec<ExecutedOrder>,
-    turnover: Decimal,
-    refused: u64,
-    liquidations: u64,
-    entries: u64,
-    entries_filled: std::collections::BTreeSet<trading::ClientOrderId>,
-    rejected: u64,
-    journal: Vec<Notice>,
-    cash: Decimal,
+/// Counts of a backtest, whoever keeps the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct BacktestTotals {
+    /// Orders by what became of them.
+    pub orders: OrderCounts,
+    /// Notional of all executions, in settlement currency.
+    pub turnover: Decimal,
+    /// Orders that the risk gate refused, whole or in part.
+    pub refused: u64,
+    /// Orders that the venue refused.
+    pub rejected: u64,
+    /// Positions that the venue liquidated.
+    pub liquidations: u64,
+    /// The totals of the books at the end.
+    pub ledger: Ledger,
+    /// Whether positions were open at the end; they are valued at the last close.
+    pub open_at_the_end: bool,
+    /// Moments at which candles closed.
+    pub moments: usize,
 }
 
-impl Recorder {
-    pub(super) fn new(keeps_journal: bool, candle_ms: i64, cash: Decimal) -> Self {
+impl BacktestResult {
+    pub(super) fn new(record: FullRecord, totals: BacktestTotals) -> Self {
         Self {
-            keeps_journal,
-            candle_ms,
-            curve: EquityCurve::default(),
-            trades: Vec::new(),
-            executions: Vec::new(),
+            curve: record.curve,
+            trades: record.trades,
+            executions: record.executions,
+            orders: totals.orders,
+            turnover: totals.turnover,
+            refused: totals.refused,
+            rejected: totals.rejected,
+            liquidations: totals.liquidations,
+            ledger: totals.ledger,
+            open_at_the_end: totals.open_at_the_end,
+            moments: totals.moments,
+            journal: record.journal,
+        }
+    }
+}
+
+/// Names of filled entries that are kept before those that have ended are forgotten.
+const FEW_NAMES: usize = 256;
+
+/// Counts while a backtest runs, and tells the record.
+#[derive(Debug)]
+pub(super) struct Books<R> {
+    pub record: R,
+    turnover: Decimal,
+    refused: u64,
+    rejected: u64,
+    liquidations: u64,
+    entries: u64,
+    entries_filled: u64,
+    /// Entries that have filled, in part at least, and may do so again.
+    filling: BTreeSet<ClientOrderId>,
+    most_filling: usize,
+}
+
+impl<R: Record> Books<R> {
+    pub(super) const fn new(record: R) -> Self {
+        Self {
+            record,
             turnover: Decimal::ZERO,
             refused: 0,
+            rejected: 0,
             liquidations: 0,
             entries: 0,
-            entries_filled: std::collections::BTreeSet::new(),
-            rejected: 0,
-            journal: Vec::new(),
-            cash,
+            entries_filled: 0,
+            filling: BTreeSet::new(),
+            most_filling: FEW_NAMES,
         }
     }
 
-    pub(super) fn point(&mut self, time: Timestamp, equity: f64, gross: f64) {
-        if self.curve.times.is_empty() {
-            // What the account began with, when the first candle opened.
-            self.curve.times.push(time.plus_millis(-self.candle_ms));
-            self.curve.equity.push(self.cash.to_f64().unwrap_or(f64::NAN));
-            self.curve.exposure.push(0.0);
-        }
-        self.curve.times.push(time);
-        self.curve.equity.push(equity);
-        self.curve.exposure.push(if equity > 0.0 { gross / equity } else { 0.0 });
-    }
-
-    pub(super) fn notice(&mut self, notice: Notice) {
-        match &notice {
-            Notice::Ordered { intent } if intent.purpose == Purpose::Entry => self.entries += 1,
-            Notice::Filled { fill, .. } => {
-                self.executions.push(ExecutedOrder::from(fill));
-                self.turnover += trading::amount(fill.price * fill.quantity);
-                self.liquidations += u64::from(fill.purpose == Purpose::Liquidation);
-                if let (Purpose::Entry, Some(name)) = (fill.purpose, fill.client_order_id) {
-                    self.entries_filled.insert(name);
-                }
-            }
-            Notice::Traded { trade } => self.trades.push(trade.clone()),
-            Notice::Refused { .. } => self.refused += 1,
-            Notice::Rejected { .. } => self.rejected += 1,
-            _ => {}
-        }
-        if self.keeps_journal && super::is_of_record(&notice) {
-            self.journal.push(notice);
+    fn count_fill(&mut self, fill: &Fill) {
+        self.turnover += trading::amount(fill.price * fill.quantity);
+        self.liquidations += u64::from(fill.purpose == Purpose::Liquidation);
+        if let (Purpose::Entry, Some(name)) = (fill.purpose, fill.client_order_id) {
+            self.entries_filled += u64::from(self.filling.insert(name));
         }
     }
 
-    pub(super) fn finish(
-        self,
+    /// Forgets names of orders that have ended, where they are many.
+    pub(super) fn forget_ended(&mut self, orders: &Orders) {
+        if self.filling.len() < self.most_filling {
+            return;
+        }
+        self.filling.retain(|name| orders.get(*name).is_some_and(|order| !order.status.is_terminal()));
+        self.most_filling = FEW_NAMES.max(2 * self.filling.len());
+    }
+
+    pub(super) fn totals(
+        &self,
         account: &Account,
         orders: &Orders,
         instruments: usize,
         moments: usize,
-    ) -> BacktestResult {
-        BacktestResult {
+    ) -> BacktestTotals {
+        BacktestTotals {
             orders: self.counts(account, orders, instruments),
-            curve: self.curve,
-            trades: self.trades,
-            executions: self.executions,
             turnover: self.turnover,
             refused: self.refused,
             rejected: self.rejected,
@@ -176,7 +196,6 @@ impl Recorder {
             ledger: *account.ledger(),
             open_at_the_end: !account.is_flat(),
             moments,
-            journal: self.journal,
         }
     }
 
@@ -187,13 +206,33 @@ impl Recorder {
             .filter(|order| order.intent.purpose == Purpose::Entry && order.filled.is_zero())
             .count() as u64;
         let submitted = self.entries.saturating_sub(standing);
-        let float = |value: Decimal| value.to_f64().unwrap_or(f64::NAN);
         OrderCounts {
             submitted,
-            unfilled: submitted.saturating_sub(self.entries_filled.len() as u64),
-            traded_notional: float(self.turnover),
-            fees: float(account.ledger().fees),
-            funding: float(account.ledger().funding),
+            unfilled: submitted.saturating_sub(self.entries_filled),
+            traded_notional: to_float(self.turnover),
+            fees: to_float(account.ledger().fees),
+            funding: to_float(account.ledger().funding),
+        }
+    }
+}
+
+impl<R: Record> Listener for Books<R> {
+    fn event(&mut self, _: &VenueEvent) {}
+
+    fn notice(&mut self, notice: Notice) {
+        match &notice {
+            Notice::Ordered { intent } if intent.purpose == Purpose::Entry => self.entries += 1,
+            Notice::Filled { fill, .. } => {
+                self.count_fill(fill);
+                self.record.executed(&ExecutedOrder::from(fill));
+            }
+            Notice::Traded { trade } => self.record.traded(trade),
+            Notice::Refused { .. } => self.refused += 1,
+            Notice::Rejected { .. } => self.rejected += 1,
+            _ => {}
+        }
+        if super::is_of_record(&notice) {
+            self.record.noticed(notice);
         }
     }
 }

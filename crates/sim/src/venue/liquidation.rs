@@ -27,19 +27,52 @@ impl Due {
     }
 }
 
-/// The open positions of an instrument with the prices at which they are due; none on spot and where no price does.
-pub(super) fn levels(account: &Account, instrument: InstrumentIndex) -> [Option<Due>; 2] {
-    if account.is_flat() {
-        return [None, None];
-    }
-    let due = |side: PositionSide| {
-        let position = account.position(instrument, side);
-        if !position.is_open() {
-            return None;
+/// Prices at which the two positions of an instrument were due when they were looked at last.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LevelMemory {
+    known: [Option<KnownLevel>; 2],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct KnownLevel {
+    side: PositionSide,
+    /// Quantity, cost and margin: all that the price depends on in isolated mode.
+    of: [[u8; 16]; 3],
+    price: Option<Decimal>,
+}
+
+impl LevelMemory {
+    /// The open positions of an instrument with the prices at which they are due; none on spot and where no price does.
+    pub(super) fn of(&mut self, account: &Account, instrument: InstrumentIndex) -> [Option<Due>; 2] {
+        if account.is_flat() {
+            return [None, None];
         }
-        account.liquidation_price(instrument, side).map(|price| Due { position, price })
-    };
-    [due(PositionSide::Net).or_else(|| due(PositionSide::Long)), due(PositionSide::Short)]
+        let [first, second] = &mut self.known;
+        let due = |side: PositionSide, known: &mut Option<KnownLevel>| {
+            let position = account.position(instrument, side);
+            if !position.is_open() {
+                return None;
+            }
+            price(account, &position, known).map(|price| Due { position, price })
+        };
+        let long = due(PositionSide::Net, first).or_else(|| due(PositionSide::Long, first));
+        [long, due(PositionSide::Short, second)]
+    }
+}
+
+/// [`Account::liquidation_price`], computed anew only where what it depends on has changed. In cross mode that is the whole account.
+fn price(account: &Account, position: &Position, known: &mut Option<KnownLevel>) -> Option<Decimal> {
+    let Position { instrument, side, quantity, cost, margin, .. } = *position;
+    if account.config().margin_mode == MarginMode::Cross {
+        return account.liquidation_price(instrument, side);
+    }
+    let of = [quantity, cost, margin].map(|amount| amount.serialize());
+    if let Some(level) = known.filter(|level| level.side == side && level.of == of) {
+        return level.price;
+    }
+    let price = account.liquidation_price(instrument, side);
+    *known = Some(KnownLevel { side, of, price });
+    price
 }
 
 /// A position of another instrument that is due at its mark, in cross mode.

@@ -10,6 +10,7 @@ use trading::{
 
 use super::config::PathModel;
 use super::liquidation::{self, Due};
+use super::name::numbered;
 use super::order::{Deed, End, Ended, MatchRules, Presence, Working, passes, reached, wakes_by_rise};
 use super::path::Walk;
 use super::{Venue, VenueEvent, costs, report, slippage};
@@ -43,14 +44,17 @@ impl Venue {
 
     fn advance(&mut self, walk: &mut Walk, account: &Account) -> Result<Option<VenueEvent>, SimError> {
         let instrument = walk.instrument;
+        // Between two events the account stays as it is.
+        let elsewhere = liquidation::elsewhere(account, instrument);
+        let slot = self.slots.get_mut(instrument.get());
+        let levels = slot.map_or([None, None], |slot| slot.levels.of(account, instrument));
         loop {
             if let Some(event) = self.end_what_ends(walk) {
                 return Ok(Some(event));
             }
-            if let Some(due) = liquidation::elsewhere(account, instrument) {
+            if let Some(due) = elsewhere {
                 return self.liquidate(walk, account, &due, due.price).map(Some);
             }
-            let levels = liquidation::levels(account, instrument);
             if let Some((due, price)) = self.overdue(walk, &levels) {
                 walk.last = price;
                 return self.liquidate(walk, account, &due, price).map(Some);
@@ -442,7 +446,7 @@ impl Venue {
 
     fn execution_id(&mut self) -> Result<ExecutionId, SimError> {
         self.executions += 1;
-        Ok(format!("x{}", self.executions).parse()?)
+        Ok(numbered('x', self.executions)?)
     }
 }
 

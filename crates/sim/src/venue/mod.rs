@@ -25,13 +25,13 @@ mod costs;
 mod drive;
 mod liquidation;
 mod matching;
+mod name;
 mod order;
 mod path;
 mod slippage;
+mod slot;
 #[cfg(test)]
 mod tests;
-
-use std::collections::BTreeMap;
 
 use market_data::Timestamp;
 use rust_decimal::Decimal;
@@ -46,10 +46,14 @@ use trading::{
 
 pub use self::config::{LiquidationPrice, PathModel, Slippage, VenueConfig};
 pub use self::drive::drive_candle;
+pub(crate) use self::drive::{Listener, Traffic};
 pub use self::path::VenueCandle;
 
-use self::order::{End, Ended, Presence, Working, reached, wakes_by_rise};
+use self::liquidation::LevelMemory;
+use self::name::numbered;
+use self::order::{End, Ended, EndedOrders, Presence, Working, reached, wakes_by_rise};
 use self::path::{Leg, Walk};
+use self::slot::Slot;
 use crate::error::SimError;
 
 /// What the venue has to say.
@@ -92,29 +96,12 @@ impl VenueEvent {
     }
 }
 
-/// What the venue keeps of one instrument.
-#[derive(Debug)]
-struct Slot {
-    terms: InstrumentTerms,
-    is_spot: bool,
-    /// Close of the last candle; 0 before the first.
-    last: f64,
-    /// Oldest first.
-    orders: Vec<Working>,
-}
-
-impl Slot {
-    fn grid_at(&self, time: Timestamp) -> Option<Grid> {
-        self.terms.instrument.rules_at(time).map(Grid::new)
-    }
-}
-
 /// The simulated venue. See the module for how it is used and what it assumes.
 #[derive(Debug)]
 pub struct Venue {
     config: VenueConfig,
     slots: Vec<Slot>,
-    ended: BTreeMap<ClientOrderId, Ended>,
+    ended: EndedOrders,
     walk: Option<Walk>,
     /// Memory of the last walk, to be used again.
     legs: Vec<Leg>,
@@ -129,16 +116,10 @@ impl Venue {
     /// [`SimError::Trading`] names the setting that makes no sense.
     pub fn new(config: VenueConfig, instruments: &[InstrumentTerms]) -> Result<Self, SimError> {
         config.validate()?;
-        let slot = |terms: &InstrumentTerms| Slot {
-            is_spot: terms.is_spot(),
-            terms: terms.clone(),
-            last: 0.0,
-            orders: Vec::new(),
-        };
         Ok(Self {
             config,
-            slots: instruments.iter().map(slot).collect(),
-            ended: BTreeMap::new(),
+            slots: instruments.iter().map(Slot::new).collect(),
+            ended: EndedOrders::default(),
             walk: None,
             legs: Vec::new(),
             orders: 0,
@@ -181,7 +162,13 @@ impl Venue {
             return Ok(());
         }
         // Without rules on this day nothing trades, and orders wait.
-        let Some(grid) = slot.grid_at(input.candle.open_time) else { return Ok(()) };
+        let Some(grid) = slot.grid_of_candle(input.candle.open_time) else { return Ok(()) };
+        if slot.orders.is_empty()
+            && input.detail.is_empty()
+            && is_uneventful(input, &grid, &mut slot.levels, account)?
+        {
+            return Ok(());
+        }
         self.walk = Walk::new(input, grid, self.config.volume_share, std::mem::take(&mut self.legs))?;
         if let Some(leg) = self.walk.as_ref().and_then(Walk::leg).copied() {
             slot.orders.iter_mut().for_each(|order| order.enter(&leg));
@@ -222,7 +209,7 @@ impl Venue {
     ) -> Result<(), SimError> {
         let client_order_id = intent.client_order_id;
         let known = self.find(intent.instrument, client_order_id).is_some()
-            || self.ended.contains_key(&client_order_id);
+            || self.ended.get(client_order_id).is_some();
         let judged = if known {
             Err(RejectReason::DuplicateClientOrderId)
         } else {
@@ -386,7 +373,7 @@ impl Venue {
     ) -> Result<(), SimError> {
         let live =
             self.find(instrument, name).and_then(|at| self.slots.get(instrument.get())?.orders.get(at));
-        let found = match (live, self.ended.get(&name)) {
+        let found = match (live, self.ended.get(name)) {
             (Some(order), _) => Some((order.number, order.status(), order.filled)),
             (None, Some(ended)) => Some((ended.number, ended.status, ended.filled)),
             (None, None) => None,
@@ -450,6 +437,24 @@ fn fault(grid: &Grid, intent: &OrderIntent, closes: bool) -> Option<RejectReason
     (takes && intent.time_in_force == TimeInForce::PostOnly).then_some(RejectReason::WouldTake)
 }
 
+/// Whether a candle without orders and finer candles passes without a liquidation: the walk through it would find nothing.
+fn is_uneventful(
+    input: &VenueCandle<'_>,
+    grid: &Grid,
+    levels: &mut LevelMemory,
+    account: &Account,
+) -> Result<bool, SimError> {
+    path::check(input)?;
+    if liquidation::elsewhere(account, input.instrument).is_some() {
+        return Ok(false);
+    }
+    let (Some(high), Some(low)) = (grid.price_of(input.candle.high), grid.price_of(input.candle.low)) else {
+        return Ok(false);
+    };
+    let levels = levels.of(account, input.instrument);
+    Ok(levels.iter().flatten().all(|due| !due.at(if due.is_long() { low } else { high })))
+}
+
 fn is_open(account: &Account, instrument: InstrumentIndex) -> bool {
     [PositionSide::Net, PositionSide::Long, PositionSide::Short]
         .into_iter()
@@ -457,7 +462,7 @@ fn is_open(account: &Account, instrument: InstrumentIndex) -> bool {
 }
 
 fn venue_order_id(number: u64) -> Result<VenueOrderId, SimError> {
-    Ok(format!("v{number}").parse()?)
+    Ok(numbered('v', number)?)
 }
 
 const fn report(

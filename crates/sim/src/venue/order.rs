@@ -1,9 +1,11 @@
 //! An order as the venue keeps it.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use market_data::Timestamp;
 use rust_decimal::Decimal;
 use trading::orders::{OrderReportKind, RejectReason, VenueOrderStatus};
-use trading::{OrderIntent, OrderKind, Side, TimeInForce};
+use trading::{ClientOrderId, OrderIntent, OrderKind, Side, TimeInForce};
 
 use super::path::Leg;
 
@@ -96,6 +98,35 @@ pub(super) struct Ended {
     pub number: u64,
     pub status: VenueOrderStatus,
     pub filled: Decimal,
+}
+
+/// As many ended orders as the engine remembers by default.
+const REMEMBERED: usize = 4096;
+
+/// The orders that ended last, by their names; older ones are forgotten, as venues do.
+#[derive(Debug, Default)]
+pub(super) struct EndedOrders {
+    by_name: BTreeMap<ClientOrderId, Ended>,
+    /// The oldest first.
+    order: VecDeque<ClientOrderId>,
+}
+
+impl EndedOrders {
+    pub(super) fn get(&self, name: ClientOrderId) -> Option<Ended> {
+        self.by_name.get(&name).copied()
+    }
+
+    pub(super) fn insert(&mut self, name: ClientOrderId, ended: Ended) {
+        if self.by_name.insert(name, ended).is_some() {
+            return;
+        }
+        self.order.push_back(name);
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_name.remove(&oldest);
+        }
+    }
 }
 
 impl Working {

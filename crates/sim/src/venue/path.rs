@@ -203,7 +203,7 @@ impl Walk {
     }
 }
 
-fn check(input: &VenueCandle<'_>) -> Result<(), SimError> {
+pub(super) fn check(input: &VenueCandle<'_>) -> Result<(), SimError> {
     let name = |what: &str, candle: &Candle| {
         format!("{what} of instrument {} at {}", input.instrument.0, candle.open_time)
     };

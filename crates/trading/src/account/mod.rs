@@ -299,7 +299,15 @@ impl Account {
         };
         let (mut marked, mut cash_flow, mut margins) = (Decimal::ZERO, Decimal::ZERO, Decimal::ZERO);
         for (slot, (flow, position)) in self.flows.iter().zip(&self.slots).enumerate() {
-            if flow.quantity != position.quantity {
+            if position.quantity.is_zero()
+                && flow.quantity.is_zero()
+                && flow.cash.is_zero()
+                && position.margin.is_zero()
+            {
+                continue;
+            }
+            let same = flow.quantity.serialize() == position.quantity.serialize();
+            if !same && flow.quantity != position.quantity {
                 let name = self.instruments[slot / 2].terms.instrument.symbol().to_string();
                 law(&format!("quantity of {name}"), position.quantity - flow.quantity)?;
             }
@@ -310,10 +318,11 @@ impl Account {
             margins += position.margin;
         }
         let (equity, ledger) = (self.equity(), &self.ledger);
+        let other_flows = ledger.other_flows();
         law("margins", self.margins - margins)?;
         law("trade cash flow", ledger.trade_cash_flow - cash_flow)?;
-        law("cash flow and marks", equity - (ledger.other_flows() + cash_flow + marked))?;
-        law("realised and unrealised", equity - (ledger.other_flows() + ledger.realised + self.unrealised()))
+        law("cash flow and marks", equity - (other_flows + cash_flow + marked))?;
+        law("realised and unrealised", equity - (other_flows + ledger.realised + self.unrealised()))
     }
 
     fn sum(&self, amount_of: impl Fn(&Traded, &Position) -> Decimal) -> Decimal {

@@ -1,12 +1,12 @@
 //! What happens when candles close: marks, risk, exits, decision, in this order.
 
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 
 use super::slot::place;
 use super::{Command, Engine, Notice, OnHalt};
 use crate::error::TradingError;
 use crate::market::{MarketUpdate, MarketView, PortfolioView, PositionView};
+use crate::money::to_float;
 use crate::order::Purpose;
 use crate::risk::{RiskState, StateChange, TailVerdict};
 use crate::strategy::Strategy;
@@ -40,8 +40,8 @@ impl<S: Strategy> Engine<S> {
         }
         self.view_positions(equity);
         let portfolio = PortfolioView {
-            equity: equity.to_f64().unwrap_or(0.0),
-            free: self.account.free().to_f64().unwrap_or(0.0),
+            equity: self.floats.equity.of(equity),
+            free: self.floats.free.of(self.account.free()),
             positions: &self.positions,
         };
         self.decision.clear();
@@ -97,7 +97,7 @@ impl<S: Strategy> Engine<S> {
         if self.account.is_flat() && equity == before || before <= Decimal::ZERO {
             return Ok(());
         }
-        let change = (equity - before).to_f64().unwrap_or(0.0) / before.to_f64().unwrap_or(1.0);
+        let change = to_float(equity - before) / to_float(before);
         tail.push(change).map(|_| ())
     }
 
@@ -115,23 +115,24 @@ impl<S: Strategy> Engine<S> {
         if self.account.is_flat() {
             return;
         }
-        let equity = equity.to_f64().unwrap_or(0.0);
+        let equity = self.floats.equity.of(equity);
         for position in self.account.positions() {
-            let slot = &self.slots[position.instrument.get()];
+            let slot = &mut self.slots[position.instrument.get()];
             let lot =
                 self.account.terms(position.instrument).map(|terms| slot.any_grid(&terms.instrument).lot);
             if lot.is_some_and(|lot| position.quantity.abs() < lot) {
                 continue;
             }
-            let value = position.value.to_f64().unwrap_or(0.0);
+            let value = to_float(position.value);
+            let (quantity, entry_price) = slot.floats[place(position.side)].of(&position);
             let held = slot.held[place(position.side)].as_ref();
             self.positions.push(PositionView {
                 instrument: position.instrument,
-                quantity: position.quantity.to_f64().unwrap_or(0.0),
-                entry_price: position.entry_price().and_then(|price| price.to_f64()).unwrap_or(0.0),
+                quantity,
+                entry_price,
                 mark_price: slot.last_price,
                 exposure: if equity > 0.0 { value / equity } else { 0.0 },
-                unrealised: position.unrealised().to_f64().unwrap_or(0.0),
+                unrealised: to_float(position.unrealised()),
                 candles_held: held.map_or(0, |held| held.candles),
             });
         }

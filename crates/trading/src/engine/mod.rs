@@ -25,11 +25,12 @@ mod tests;
 
 use market_data::Timestamp;
 use rust_decimal::Decimal;
+use rust_decimal::prelude::FromPrimitive;
 
 pub use command::{Command, Commands, Notice, TradeRecord};
 pub use config::{EngineConfig, EntryStyle, ExecutionConfig, OnHalt, TailGateConfig};
 
-use self::slot::Slot;
+use self::slot::{AccountFloats, Slot};
 use crate::account::{Account, InstrumentTerms, LedgerKind};
 use crate::error::TradingError;
 use crate::indicator::AverageTrueRange;
@@ -99,6 +100,9 @@ pub struct Engine<S> {
     last_equity: Decimal,
     slots: Vec<Slot>,
     decision: Decision,
+    floats: AccountFloats,
+    /// [`ExecutionConfig::rebalance_band`].
+    rebalance_band: Decimal,
     positions: Vec<PositionView>,
     risk_rows: Vec<InstrumentRisk>,
     /// Log returns of one moment, where the gate estimates correlations.
@@ -139,6 +143,8 @@ impl<S: Strategy> Engine<S> {
             last_equity: cash,
             slots,
             decision: Decision::default(),
+            floats: AccountFloats::default(),
+            rebalance_band: Decimal::from_f64(config.execution.rebalance_band).unwrap_or_default(),
             positions: Vec::with_capacity(2 * instruments),
             risk_rows: Vec::with_capacity(instruments),
             log_returns: vec![f64::NAN; if config.limits.correlation.is_some() { instruments } else { 0 }],

@@ -115,8 +115,7 @@ impl<S: Strategy> Engine<S> {
                 return Ok(());
             }
         }
-        let band = Decimal::from_f64(self.config.execution.rebalance_band).unwrap_or_default();
-        let small = (change * price).abs() < equity * band;
+        let small = (change * price).abs() < equity * self.rebalance_band;
         if change.is_zero() || small && !held.is_zero() && !wanted.is_zero() && !opposite {
             return Ok(());
         }

@@ -3,12 +3,14 @@
 use market_data::{Instrument, InstrumentRules, Timestamp};
 use rust_decimal::Decimal;
 
+use crate::account::Position;
 use crate::client_order_id::ClientOrderId;
 use crate::error::TradingError;
 use crate::exit::{CloseReason, ExitPlan, ExitState};
 use crate::grid::Grid;
 use crate::indicator::AverageTrueRange;
 use crate::market::MarketUpdate;
+use crate::money::to_float;
 use crate::order::{PositionSide, Side};
 use crate::risk::Volatility;
 use crate::strategy::{Target, Vote};
@@ -31,12 +33,57 @@ pub(super) struct Slot {
     grid_from: Timestamp,
     /// The positions by [`place`]: the net or long one, and the short one of hedge mode.
     pub held: [Option<Held>; 2],
+    /// The same positions as floats.
+    pub floats: [PositionFloats; 2],
     /// How the next opened position is to be left, and what was said when it was wanted.
     pub wanted: [Option<Wanted>; 2],
     /// A flip: what is to be entered once the position of the other direction is gone, so that its margin is free by then.
     pub flip: Option<(Target, Decimal)>,
     /// Orders made at this moment, so that each has a name of its own.
     pub attempt: u32,
+}
+
+/// An amount as a float, converted anew only where it changed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct FloatOf {
+    amount: Decimal,
+    float: f64,
+}
+
+impl FloatOf {
+    pub(super) fn of(&mut self, amount: Decimal) -> f64 {
+        if amount.serialize() != self.amount.serialize() {
+            *self = Self { amount, float: to_float(amount) };
+        }
+        self.float
+    }
+}
+
+/// What strategies see of the account as floats.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AccountFloats {
+    pub equity: FloatOf,
+    pub free: FloatOf,
+}
+
+/// Quantity and average entry price of a position as floats, for as long as nothing trades.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PositionFloats {
+    quantity: Decimal,
+    cost: Decimal,
+    floats: (f64, f64),
+}
+
+impl PositionFloats {
+    pub(super) fn of(&mut self, position: &Position) -> (f64, f64) {
+        let (quantity, cost) = (position.quantity, position.cost);
+        let bits = |quantity: Decimal, cost: Decimal| (quantity.serialize(), cost.serialize());
+        if bits(quantity, cost) != bits(self.quantity, self.cost) {
+            let entry_price = position.entry_price().map_or(0.0, to_float);
+            *self = Self { quantity, cost, floats: (to_float(quantity), entry_price) };
+        }
+        self.floats
+    }
 }
 
 /// What was wanted of a position that is being opened.
@@ -116,6 +163,7 @@ impl Slot {
             grid_until: None,
             grid_from: Timestamp::from_millis(i64::MAX),
             held: [None, None],
+            floats: [PositionFloats::default(); 2],
             wanted: [None, None],
             flip: None,
             attempt: 0,

@@ -31,6 +31,8 @@ pub struct RiskGate {
     rate: OrderRate,
     correlations: Option<Correlations>,
     last_order: Timestamp,
+    /// Day and equity that were seen last, where no limit of loss was reached.
+    quiet: Option<(i64, [u8; 16])>,
 }
 
 impl RiskGate {
@@ -60,7 +62,7 @@ impl RiskGate {
         }
         let rate = OrderRate::new(limits.orders_per_window);
         let correlations = limits.correlation.map(|settings| Correlations::new(settings, instruments));
-        Ok(Self { limits, instruments, record, rate, correlations, last_order: Timestamp::MIN })
+        Ok(Self { limits, instruments, record, rate, correlations, last_order: Timestamp::MIN, quiet: None })
     }
 
     /// Whether the account may trade.
@@ -84,14 +86,21 @@ impl RiskGate {
 
     /// Sees the account after each moment at which candles closed, in order of time.
     pub fn observe(&mut self, time: Timestamp, equity: Decimal) -> Option<StateChange> {
+        let (day, bits) = (RiskRecord::day_of(time), equity.serialize());
+        if self.quiet == Some((day, bits)) {
+            return None;
+        }
         let from = self.record.state;
-        self.record.observe(time, equity, &self.limits);
+        let lost = self.record.observe(time, equity, &self.limits);
+        // Seen again on the same day, what has lost nothing changes nothing.
+        self.quiet = (!lost).then_some((day, bits));
         self.change_from(from)
     }
 
     /// Cash was put in, or taken out where it is negative: the start of the day and the peak move in proportion, so that the
     /// loss of the day and the drawdown stay the fractions that they were.
     pub fn transfer(&mut self, cash: Decimal) {
+        self.quiet = None;
         if let Some(account) = &mut self.record.account {
             account.transfer(cash);
         }
@@ -115,6 +124,7 @@ impl RiskGate {
 
     /// Pulls the kill switch.
     pub fn kill(&mut self, reason: KillReason) -> Option<StateChange> {
+        self.quiet = None;
         let from = self.record.state;
         self.record.state = from.after(RiskEvent::Kill(reason), &self.limits);
         self.change_from(from)
@@ -127,6 +137,7 @@ impl RiskGate {
         if from == RiskState::Active {
             return None;
         }
+        self.quiet = None;
         self.record.resume(time, equity, &self.limits);
         self.change_from(from)
     }

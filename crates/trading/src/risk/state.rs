@@ -188,11 +188,17 @@ impl AccountRecord {
 }
 
 impl RiskRecord {
+    /// The UTC day of a time, counted from the epoch.
+    pub(super) const fn day_of(time: Timestamp) -> i64 {
+        time.as_millis().div_euclid(DAY_MS)
+    }
+
     /// Sees the account, and what follows from it.
     ///
-    /// Equity at the start of a day is what was seen at midnight UTC, or else last before it.
-    pub(super) fn observe(&mut self, time: Timestamp, equity: Decimal, limits: &RiskLimits) {
-        let day = time.as_millis().div_euclid(DAY_MS);
+    /// Equity at the start of a day is what was seen at midnight UTC, or else last before it. Answers whether a limit of loss is
+    /// reached.
+    pub(super) fn observe(&mut self, time: Timestamp, equity: Decimal, limits: &RiskLimits) -> bool {
+        let day = Self::day_of(time);
         let mut account =
             self.account.unwrap_or(AccountRecord { day, day_start: equity, peak: equity, last: equity });
         if day > account.day {
@@ -203,13 +209,16 @@ impl RiskRecord {
         }
         account.peak = account.peak.max(equity);
         account.last = equity;
-        if is_lost(account.day_start, equity, limits.daily_loss) {
+        let lost_today = is_lost(account.day_start, equity, limits.daily_loss);
+        if lost_today {
             self.state = self.state.after(RiskEvent::DailyLoss, limits);
         }
-        if is_lost(account.peak, equity, limits.drawdown) {
+        let lost_from_peak = is_lost(account.peak, equity, limits.drawdown);
+        if lost_from_peak {
             self.state = self.state.after(RiskEvent::Drawdown, limits);
         }
         self.account = Some(account);
+        lost_today || lost_from_peak
     }
 
     /// Lets it trade again, with losses measured from now on.
@@ -222,5 +231,8 @@ impl RiskRecord {
 
 /// Whether the share `limit` of `start` is lost, or everything. `limit` is at most 1, so the product cannot overflow.
 fn is_lost(start: Decimal, equity: Decimal, limit: Decimal) -> bool {
+    if equity > start && start > Decimal::ZERO {
+        return false;
+    }
     equity <= Decimal::ZERO || start.checked_sub(equity).is_none_or(|loss| loss >= amount(start * limit))
 }

@@ -7,4 +7,5 @@ mod desk;
 mod engine_cards;
 mod inside;
 mod laws;
+mod levels;
 mod refusals;

@@ -184,3 +184,24 @@ fn the_window_of_orders_is_half_open() {
         }
     }
 }
+
+#[test]
+fn equity_that_was_seen_before_counts_anew_after_money_moved_or_trading_resumed() {
+    let time: Timestamp = "2024-01-01T12:00:00Z".parse().unwrap();
+    let amount = |value: i64| Decimal::from(value);
+    // Limits by default: a drawdown of 20 % halts, and 5 % of the day reduce. What was seen last is 100 each time.
+    let moved = |gate: &mut RiskGate| gate.transfer(amount(-50));
+    let resumed = |gate: &mut RiskGate| {
+        gate.kill(KillReason::Operator);
+        gate.resume(time, amount(90));
+    };
+    for change in [&moved as &dyn Fn(&mut RiskGate), &resumed] {
+        let mut gate = RiskGate::new(RiskLimits::default(), 1).unwrap();
+        assert_eq!(gate.observe(time, amount(100)), None);
+        change(&mut gate);
+        // The peak is 100 again.
+        assert_eq!(gate.observe(time, amount(100)), None);
+        gate.observe(time, amount(80));
+        assert_eq!(gate.state(), RiskState::Halted(HaltReason::Drawdown));
+    }
+}
