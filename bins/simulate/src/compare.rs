@@ -28,6 +28,12 @@ pub(crate) fn run(directories: &[PathBuf], common: &CommonArguments) -> anyhow::
             "the backtests are of different series or times: their figures cannot be compared as they stand"
         );
     }
+    let otherwise = summaries.windows(2).any(|pair| pair[0].1.conditions != pair[1].1.conditions);
+    if otherwise {
+        tracing::warn!(
+            "the backtests have different settings of engine, venue or costs: their figures cannot be compared as they stand; their reports list the settings"
+        );
+    }
     if common.is_json() {
         let documents: Vec<&Summary> = summaries.iter().map(|(_, summary)| summary).collect();
         print_json(&documents)?;
@@ -37,5 +43,5 @@ pub(crate) fn run(directories: &[PathBuf], common: &CommonArguments) -> anyhow::
         });
         table(rows).print()?;
     }
-    Ok(Outcome::finding_if(differ))
+    Ok(Outcome::finding_if(differ || otherwise))
 }

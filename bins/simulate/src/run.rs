@@ -64,8 +64,8 @@ pub(crate) fn run(
     configuration: &Configuration,
     common: &CommonArguments,
 ) -> anyhow::Result<Outcome> {
-    configuration.gate.validate()?;
-    configuration.metrics.validate()?;
+    configuration.gate.validate().context("section `gate`")?;
+    configuration.metrics.validate().context("section `metrics`")?;
     if configuration.monte_carlo.paths > 0 {
         configuration.monte_carlo.validate()?;
     }
@@ -150,7 +150,8 @@ pub(crate) fn instruments_of<'a>(
 ) -> anyhow::Result<Vec<BacktestInstrument<'a>>> {
     let of = |(at, series): (usize, &'a CandleSeries)| {
         anyhow::Ok(BacktestInstrument {
-            terms: assumed_terms(series, &configuration.costs)?,
+            terms: assumed_terms(series, &configuration.costs)
+                .with_context(|| format!("section `costs`, for {}", series.key()))?,
             series,
             detail: detail(series),
             funding: funding(at),

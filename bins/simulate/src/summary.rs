@@ -22,6 +22,9 @@ pub(crate) struct Summary {
     pub(crate) series: Vec<String>,
     pub(crate) timeframe: String,
     pub(crate) cash: String,
+    /// A hash of the engine's, the venue's and the costs' settings: results of others do not compare.
+    #[serde(default)]
+    pub(crate) conditions: String,
     pub(crate) model: Option<String>,
     /// What its predictions are worth on the time that is traded.
     #[serde(default)]
@@ -204,6 +207,7 @@ impl Summary {
             series: market.series.iter().map(|series| series.key().to_string()).collect(),
             timeframe: market.timeframe.to_string(),
             cash: configuration.backtest.cash.to_string(),
+            conditions: conditions(configuration),
             model: market.model.as_ref().map(|model| model.name.clone()),
             predictions: market.model.as_ref().and_then(predictions),
             selection,
@@ -218,6 +222,15 @@ impl Summary {
         }
         table(self.strategies.iter().map(|row| (row.strategy.clone(), row))).print()
     }
+}
+
+/// The same for runs whose engine, venue and costs are set alike.
+fn conditions(configuration: &Configuration) -> String {
+    let mut backtest = configuration.backtest.clone();
+    // It keeps more, and changes nothing.
+    backtest.journal = false;
+    let text = serde_json::to_string(&(&backtest, &configuration.costs)).unwrap_or_default();
+    blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
 }
 
 fn predictions(model: &Model) -> Option<Predictions> {
