@@ -12,9 +12,11 @@ use sim::luck::SkillGate;
 use sim::metrics::{MetricsConfig, Targets};
 use sim::monte_carlo::{CandleMonteCarloConfig, MonteCarloConfig};
 use sim::regime::RegimeConfig;
+use trading::TradingError;
 use trading::strategy::{
-    BuyAndHoldConfig, Combination, EqualRiskContributionConfig, HybridConfig, MeanReversionConfig,
-    ModelThresholds, MovingAverageCrossoverConfig, NearestNeighboursConfig, StrategyConfig,
+    BuyAndHoldConfig, Combination, EqualRiskContributionConfig, HybridConfig, HybridStrategy,
+    MeanReversionConfig, ModelThresholds, MovingAverageCrossoverConfig, NearestNeighboursConfig, Strategy,
+    StrategyConfig,
 };
 
 use crate::Work;
@@ -191,8 +193,20 @@ impl Configuration {
         self.import.plausibility.accept.extend(arguments.accept.iter().copied());
     }
 
+    /// A strategy before its first candle, over so many instruments.
+    pub(crate) fn strategy(
+        &self,
+        name: StrategyName,
+        instruments: usize,
+    ) -> Result<Box<dyn Strategy + Send>, TradingError> {
+        match self.classic(name) {
+            Some(classic) => classic.build(instruments),
+            None => Ok(Box::new(HybridStrategy::new(self.strategies.hybrid.clone(), instruments)?)),
+        }
+    }
+
     /// The settings of a strategy that needs no model.
-    pub(crate) fn classic(&self, name: StrategyName) -> Option<StrategyConfig> {
+    fn classic(&self, name: StrategyName) -> Option<StrategyConfig> {
         let strategies = self.strategies.clone();
         Some(match name {
             StrategyName::Classic | StrategyName::Hybrid => return None,

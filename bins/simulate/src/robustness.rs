@@ -10,8 +10,6 @@ use sim::metrics::ClosedTrade;
 use sim::monte_carlo::{CandleMethod, CandleMonteCarlo, monte_carlo_candles};
 use sim::regime::{DailyIndex, RegimeAttribution, attribute_to_regimes};
 use sim::report::NamedTable;
-use trading::TradingError;
-use trading::strategy::{HybridStrategy, Strategy};
 
 use crate::configuration::{Configuration, StrategyName};
 use crate::market::{Market, Paths};
@@ -94,12 +92,7 @@ pub(crate) fn on_other_candles(
         })
         .collect();
     let count = silent.len();
-    let build = || -> Result<Box<dyn Strategy + Send>, TradingError> {
-        match configuration.classic(name) {
-            Some(classic) => classic.build(count),
-            None => Ok(Box::new(HybridStrategy::new(configuration.strategies.hybrid.clone(), count)?)),
-        }
-    };
+    let build = || configuration.strategy(name, count);
     let bar = common.progress().bar(config.paths as u64, format!("other candles, {name}"));
     let (backtest, metrics) = (&configuration.backtest, &configuration.metrics);
     let found =

@@ -20,7 +20,6 @@ use sim::metrics::{EquityCurve, Metrics};
 use sim::monte_carlo::{CandleMonteCarlo, MonteCarlo, monte_carlo};
 use sim::regime::RegimeAttribution;
 use sim::walk_forward::{FoldOutcome, FoldSpan, judge_folds};
-use trading::strategy::{HybridStrategy, Strategy};
 
 use crate::Work;
 use crate::configuration::{Configuration, StrategyName};
@@ -74,7 +73,8 @@ pub(crate) fn run(
         bail!("`hybrid` needs what a model says; give --bundle a directory that train-supervised wrote");
     }
     let trains = [("--walk-forward", arguments.walk_forward), ("--purged-paths", arguments.purged_paths)];
-    for (option, _) in trains.iter().filter(|(_, asked)| *asked && arguments.bundle.is_none()) {
+    let trains = trains.iter().find(|(_, asked)| *asked && arguments.bundle.is_none());
+    if let Some((option, _)) = trains {
         bail!(
             "{option} trains the model of a bundle anew; give --bundle a directory that train-supervised wrote"
         );
@@ -169,10 +169,7 @@ pub(crate) fn backtest(
     bar: Option<&Bar>,
 ) -> anyhow::Result<BacktestResult> {
     let count = instruments.len();
-    let strategy: Box<dyn Strategy + Send> = match configuration.classic(name) {
-        Some(classic) => classic.build(count)?,
-        None => Box::new(HybridStrategy::new(configuration.strategies.hybrid.clone(), count)?),
-    };
+    let strategy = configuration.strategy(name, count)?;
     let mut done = 0;
     let mut progress = |moments: usize| {
         if let Some(bar) = bar {

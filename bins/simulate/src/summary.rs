@@ -144,7 +144,7 @@ impl From<&FoldOutcome> for FoldRow {
             buy_and_hold: fold.benchmark,
             sharpe: metrics.headline().sharpe,
             maximum_drawdown: metrics.drawdown.maximum,
-            trades: metrics.trades.count as usize,
+            trades: metrics.trades.count,
         }
     }
 }

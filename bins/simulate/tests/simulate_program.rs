@@ -359,7 +359,11 @@ fn backtests_are_put_side_by_side() {
     json(directory, &[work.as_slice(), &dearer].concat());
     let apart = run(directory, &["compare", "one", "dear"]);
     assert_eq!(apart.status.code(), Some(1));
-    assert!(text(&apart.stderr).contains("different settings of engine, venue or costs"), "{}", text(&apart.stderr));
+    assert!(
+        text(&apart.stderr).contains("different settings of engine, venue or costs"),
+        "{}",
+        text(&apart.stderr)
+    );
     for (words, part) in [
         (vec!["compare"], "<DIR>"),
         (vec!["compare", "hours"], "hours/summary.json"),
