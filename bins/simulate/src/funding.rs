@@ -87,6 +87,10 @@ pub(crate) fn said(all: &[(String, Option<f64>)]) -> Option<String> {
     if perpetuals.is_empty() {
         return None;
     }
+    if perpetuals.iter().all(|(_, covered)| *covered == 0.0) {
+        let said = "Funding of perpetuals is not charged, because no rates were given: a long position in a rising market paid for it.";
+        return Some(said.to_owned());
+    }
     let lacking: Vec<String> = perpetuals
         .iter()
         .filter(|(_, covered)| *covered < 0.995)
@@ -172,6 +176,7 @@ mod tests {
         let said = said(&[("A".to_owned(), found.covered), ("B".to_owned(), None)]).unwrap();
         assert!(said.contains("missing for A (33 % of its time is known)"), "{said}");
         assert_eq!(super::said(&[("B".to_owned(), None)]), None);
+        assert!(super::said(&[("A".to_owned(), Some(0.0))]).unwrap().contains("no rates were given"));
         assert!(super::said(&[("A".to_owned(), Some(1.0))]).unwrap().contains("is charged at"));
     }
 }

@@ -83,12 +83,16 @@ fn bundle(directory: &Path, series: Vec<CandleSeries>) {
 }
 
 fn run(words: &[&str]) -> Output {
+    command(words).output().unwrap()
+}
+
+fn command(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_simulate"));
     command.current_dir(prepared()).env_remove("RUST_LOG").stdin(Stdio::null());
     command
         .args(["--data", "candles", "--accept", "random-walk", "--bundle", "bundle", "--monte-carlo", "0"])
         .args(words);
-    command.output().unwrap()
+    command
 }
 
 fn json(words: &[&str]) -> (Value, String) {
@@ -268,5 +272,18 @@ fn an_explanation_of_the_model_is_shown_and_one_of_another_is_refused() {
         let message = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{directory}: {message}");
         assert!(message.contains(part), "{directory}: {message}");
+    }
+}
+
+#[test]
+fn models_and_trades_do_not_depend_on_the_number_of_threads() {
+    for threads in ["1", "2"] {
+        let mut command = command(&DIVIDED);
+        let output = command.args(["--out", threads]).env("RAYON_NUM_THREADS", threads).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    for file in ["hybrid/equity.csv", "hybrid/orders.csv", "walk-forward/fold-2/bundle/weights.safetensors"] {
+        let of = |threads: &str| std::fs::read(prepared().join(threads).join(file)).unwrap();
+        assert!(of("1") == of("2"), "{file}");
     }
 }

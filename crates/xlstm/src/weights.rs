@@ -28,7 +28,8 @@ const CONFIG_KEY: &str = "matrela.config";
 /// What a file of weights says about itself.
 pub type Manifest = BTreeMap<String, String>;
 
-/// Writes the parameters of any module and a manifest. The file appears complete or not at all.
+/// Writes the parameters of any module and a manifest. The file appears complete or not at all; the same weights and
+/// manifest give the same bytes.
 ///
 /// # Errors
 /// [`XlstmError::File`] where the file cannot be written, or is there already and `replace` is false.
@@ -38,20 +39,46 @@ pub fn save<M: Module>(
     path: &Path,
     replace: bool,
 ) -> Result<(), XlstmError> {
-    let mut store = SafetensorsStore::from_file(path).overwrite(replace).skip_enum_variants(true);
+    let fault = |error: &dyn std::fmt::Display| XlstmError::File {
+        path: path.to_owned(),
+        reason: format!("the weights cannot be written: {error}"),
+    };
+    if !replace && path.exists() {
+        return Err(fault(&"it is there already: name another file, or allow replacing it"));
+    }
+    let mut store = SafetensorsStore::from_bytes(None).skip_enum_variants(true);
     store = store.metadata(FORMAT_KEY, FORMAT).metadata(VERSION_KEY, VERSION);
     for (key, value) in manifest {
         store = store.metadata(key, value);
     }
-    module.save_into(&mut store).map_err(|error| {
-        let there = !replace && path.exists();
-        let hint =
-            if there { " (it is there already: name another file, or allow replacing it)" } else { "" };
-        XlstmError::File {
-            path: path.to_owned(),
-            reason: format!("the weights cannot be written: {error}{hint}"),
-        }
+    module.save_into(&mut store).map_err(|error| fault(&error))?;
+    let mut bytes = store.get_bytes().map_err(|error| fault(&error))?;
+    sort_metadata(&mut bytes).map_err(|error| fault(&error))?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".partial");
+    let partial = path.with_file_name(name);
+    std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, path)).map_err(|error| {
+        // What is left of it is of no use; that it cannot be removed says no more than the error does.
+        let _ = std::fs::remove_file(&partial);
+        fault(&error)
     })
+}
+
+/// Puts the entries of the file's metadata in order: the library writes them as a hash map comes, differently each time.
+fn sort_metadata(bytes: &mut [u8]) -> Result<(), String> {
+    const OPENING: &[u8] = b"{\"__metadata__\":";
+    let not_one = || "the library wrote another header than this program knows".to_owned();
+    let (length, rest) = bytes.split_first_chunk_mut::<8>().ok_or_else(not_one)?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| not_one())?;
+    let header = rest.get_mut(..length).ok_or_else(not_one)?;
+    let entries = header.strip_prefix(OPENING).ok_or_else(not_one)?;
+    let mut values = serde_json::Deserializer::from_slice(entries).into_iter::<Manifest>();
+    let sorted = values.next().ok_or_else(not_one)?.map_err(|error| error.to_string())?;
+    let end = OPENING.len() + values.byte_offset();
+    let text = serde_json::to_vec(&sorted).map_err(|error| error.to_string())?;
+    let place = header.get_mut(OPENING.len()..end).filter(|place| place.len() == text.len());
+    place.ok_or_else(not_one)?.copy_from_slice(&text);
+    Ok(())
 }
 
 /// Reads the manifest of a file that [`save`] wrote.

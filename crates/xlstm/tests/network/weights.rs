@@ -32,6 +32,27 @@ fn a_file_gives_the_same_network_to_the_bit() {
     let refused = network.save(&path, false).unwrap_err().to_string();
     assert!(refused.contains("network.safetensors") && refused.contains("replac"), "{refused}");
     network.save(&path, true).unwrap();
+    let names: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+}
+
+#[test]
+fn the_same_network_gives_the_same_bytes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("network.safetensors");
+    let network = config().init(&Device::flex()).unwrap();
+    // Five entries of metadata: by chance they come in the same order once in 120 times.
+    let bytes: Vec<Vec<u8>> = (0..4)
+        .map(|_| {
+            network.save(&path, true).unwrap();
+            std::fs::read(&path).unwrap()
+        })
+        .collect();
+    assert!(bytes.windows(2).all(|pair| pair[0] == pair[1]));
+    let text = String::from_utf8_lossy(&bytes[0][8..200]).into_owned();
+    let order: Vec<usize> =
+        ["\"format\"", "\"matrela.config\""].iter().map(|key| text.find(key).unwrap()).collect();
+    assert!(order[0] < order[1], "{text}");
 }
 
 #[test]
