@@ -28,6 +28,7 @@
 pub mod backtest;
 mod error;
 pub mod luck;
+pub mod market_environment;
 pub mod metrics;
 pub mod monte_carlo;
 pub mod regime;

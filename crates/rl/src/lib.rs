@@ -1,0 +1,65 @@
+//! Reinforcement learning: environments in Gymnasium's terms, networks with their derivatives, A2C, PPO and
+//! DQN.
+//!
+//! It knows nothing of markets. Invariants:
+//! - The same seed gives the same run, to the bit, on any number of threads.
+//! - Nothing crosses the end of an episode: no state of a network, no part of an observation, no advantage.
+//! - What was cut off (truncated) is bootstrapped from the observation it was cut off at; what ended
+//!   (terminated) is worth nothing more.
+//! - No clock, file, print or environment variable: checkpoints are bytes, progress goes to an [`Observer`].
+//!
+//! ```
+//! use rl::classic::CartPole;
+//! use rl::{ActorCritic, ActorCriticConfig, Control, Ppo, PpoConfig, Progress};
+//! use rl::{SyncVecEnvironment, VecEnvironment};
+//!
+//! let environments = SyncVecEnvironment::new(vec![CartPole::new(); 8], false)?;
+//! let (observations, actions) = (environments.observation_space(), environments.action_space());
+//! let model = ActorCritic::mlp(observations, actions, &ActorCriticConfig::default(), 0)?;
+//! let config = PpoConfig { total_steps: 2048, steps: 128, ..PpoConfig::default() };
+//! let mut learner = Ppo::new(config, model, Box::new(environments), 0)?;
+//! learner.learn(&mut |progress: &Progress| {
+//!     assert!(progress.losses.entropy > 0.0);
+//!     Control::Continue
+//! })?;
+//! # Ok::<(), rl::RlError>(())
+//! ```
+
+pub mod a2c;
+pub mod actor_critic;
+pub mod classic;
+mod codec;
+mod collection;
+pub mod distribution;
+pub mod dqn;
+pub mod environment;
+mod error;
+pub mod evaluation;
+pub mod network;
+pub mod normalisation;
+pub mod objective;
+mod on_policy;
+pub mod optimiser;
+pub mod policy;
+pub mod ppo;
+mod random;
+pub mod replay;
+pub mod rollout;
+pub mod schedule;
+pub mod space;
+pub mod training;
+
+pub use a2c::{A2c, A2cConfig};
+pub use actor_critic::{ActorCritic, ActorCriticConfig, Backbone};
+pub use dqn::{Dqn, DqnConfig, DqnProgress};
+pub use environment::{Action, Actions, Environment, Outcomes, Step, SyncVecEnvironment, VecEnvironment};
+pub use error::RlError;
+pub use evaluation::{Evaluated, EvaluationConfig, evaluate};
+pub use network::{Activation, Initialisation, Mlp, MlpConfig, Network, OutputHead, SequenceBatch};
+pub use normalisation::NormalisationConfig;
+pub use optimiser::{Optimiser, OptimiserConfig};
+pub use policy::Policy;
+pub use ppo::{Ppo, PpoConfig};
+pub use schedule::Schedule;
+pub use space::Space;
+pub use training::{Control, Observer, Progress};
