@@ -63,3 +63,8 @@ pub use ppo::{Ppo, PpoConfig};
 pub use schedule::Schedule;
 pub use space::Space;
 pub use training::{Control, Observer, Progress};
+
+/// The guide's Rust code, compiled and run with the documentation's tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/reinforcement-learning.md")]
+struct Guide;
