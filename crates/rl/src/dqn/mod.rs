@@ -23,7 +23,6 @@ pub use loss::Loss;
 pub use progress::DqnProgress;
 
 use self::loss::{action_values, best};
-use self::progress::Episodes;
 use self::update::Work;
 use crate::environment::{Actions, Outcomes, VecEnvironment};
 use crate::error::RlError;
@@ -32,6 +31,7 @@ use crate::optimiser::Optimiser;
 use crate::random::generator;
 use crate::replay::{NStep, ReplayBuffer, Sampler};
 use crate::space::Space;
+use crate::training::EpisodeStatistics;
 
 /// An agent that learns values of discrete actions, and all that it takes to go on learning.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub struct Dqn<N> {
     buffer: ReplayBuffer,
     sampler: Sampler,
     n_step: NStep,
-    episodes: Episodes,
+    episodes: EpisodeStatistics,
     /// Whether the environments were reset.
     started: bool,
     /// Steps of all environments together, and of the vector.
@@ -81,7 +81,7 @@ impl<N: Network> Dqn<N> {
             buffer: ReplayBuffer::new(config.replay.capacity, width)?,
             sampler: Sampler::new(config.replay.prioritised.as_ref(), config.replay.capacity)?,
             n_step: NStep::new(config.n_step, config.discount, count, width)?,
-            episodes: Episodes::new(count),
+            episodes: EpisodeStatistics::new(count),
             work: Work::new(parameters),
             environments: count,
             started: false,
@@ -239,7 +239,7 @@ impl<N: Network> Dqn<N> {
                 sampler.inserted(buffer.push(transition)?)
             })?;
         }
-        self.episodes.push(&outcomes.steps);
+        self.episodes.record(&outcomes.steps);
         Ok(())
     }
 
@@ -259,7 +259,7 @@ impl<N: Network> Dqn<N> {
         DqnProgress {
             steps: self.steps,
             updates: self.updates,
-            episodes: self.episodes.count,
+            episodes: self.episodes.episodes(),
             mean_return: means.map(|means| means.0),
             mean_length: means.map(|means| means.1),
             exploration: self.exploration(),
