@@ -18,7 +18,7 @@ fn environments(count: usize) -> (Box<dyn VecEnvironment>, ActorCritic) {
     let vector =
         SyncVecEnvironment::new(vec![CartPole::new(); count], false).expect("environments of one kind");
     let config = ActorCriticConfig::default();
-    let model = ActorCritic::mlp(vector.observation_space(), vector.action_space(), &config, 0);
+    let model = ActorCritic::from_config(vector.observation_space(), vector.action_space(), &config, 0);
     (Box::new(vector), model.expect("spaces that fit"))
 }
 

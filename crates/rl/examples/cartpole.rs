@@ -87,7 +87,7 @@ impl Observer for Watch {
 
 fn policy(environments: &dyn VecEnvironment, seed: u64) -> Result<ActorCritic, RlError> {
     let (observations, actions) = (environments.observation_space(), environments.action_space());
-    ActorCritic::mlp(observations, actions, &ActorCriticConfig::default(), seed)
+    ActorCritic::from_config(observations, actions, &ActorCriticConfig::default(), seed)
 }
 
 fn ppo(seed: u64, zoo: bool) -> Result<Outcome, RlError> {

@@ -32,7 +32,7 @@ fn run(seed: u64, total_steps: u64) -> Result<bool, RlError> {
     };
     let vector = environments(4)?;
     let (observations, actions) = (vector.observation_space(), vector.action_space());
-    let model = ActorCritic::mlp(observations, actions, &ActorCriticConfig::default(), seed)?;
+    let model = ActorCritic::from_config(observations, actions, &ActorCriticConfig::default(), seed)?;
     let mut learner = Ppo::new(config, model, vector, seed)?;
     let (mut learned_at, mut steps, begin) = (None, 0, Instant::now());
     learner.learn(&mut |progress: &Progress| {

@@ -4,21 +4,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::distribution::Distribution;
 use crate::error::RlError;
-use crate::network::{Mlp, MlpConfig, Network, OutputHead, SequenceBatch};
+use crate::network::{Network, NetworkConfig, OutputHead, SequenceBatch};
 use crate::space::Space;
 
 /// Gain of the weights that actions come from, as Stable-Baselines3.
 const ACTION_GAIN: f32 = 0.01;
 
-/// Networks of a policy made of MLPs. The default is Stable-Baselines3's: two networks of two layers of 64
+/// Networks of a policy. The default is Stable-Baselines3's: two networks of two layers of 64
 /// units.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ActorCriticConfig {
     /// The actor's network, and the critic's too unless it has its own.
-    pub actor: MlpConfig,
+    pub actor: NetworkConfig,
     /// The critic's, where it differs; refused with `shared`.
-    pub critic: Option<MlpConfig>,
+    pub critic: Option<NetworkConfig>,
     /// One network with a head for each, whose layers learn from both.
     pub shared: bool,
     /// Log of the standard deviation that continuous actions begin with.
@@ -81,11 +81,11 @@ impl std::fmt::Debug for ActorCritic {
 }
 
 impl ActorCritic {
-    /// Of MLPs.
+    /// Of the networks of the configuration.
     ///
     /// # Errors
     /// [`RlError::Config`] and [`RlError::Shape`] for what is refused.
-    pub fn mlp(
+    pub fn from_config(
         observations: &Space,
         actions: &Space,
         config: &ActorCriticConfig,
@@ -96,18 +96,12 @@ impl ActorCritic {
         let action = OutputHead { outputs: Distribution::of(actions)?.outputs(), gain: ACTION_GAIN };
         let value = OutputHead { outputs: 1, gain: 1.0 };
         let backbone = if config.shared {
-            Backbone::Shared(Box::new(Mlp::new(
-                inputs,
-                &[action, value],
-                &config.actor,
-                seed,
-                "actor-critic",
-            )?))
+            Backbone::Shared(config.actor.init(inputs, &[action, value], seed, "actor-critic")?)
         } else {
             let critic = config.critic.as_ref().unwrap_or(&config.actor);
             Backbone::Separate {
-                actor: Box::new(Mlp::new(inputs, &[action], &config.actor, seed, "actor")?),
-                critic: Box::new(Mlp::new(inputs, &[value], critic, seed, "critic")?),
+                actor: config.actor.init(inputs, &[action], seed, "actor")?,
+                critic: critic.init(inputs, &[value], seed, "critic")?,
             }
         };
         Self::new(backbone, actions, config.initial_log_deviation)

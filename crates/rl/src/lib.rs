@@ -15,7 +15,7 @@
 //!
 //! let environments = SyncVecEnvironment::new(vec![CartPole::new(); 8], false)?;
 //! let (observations, actions) = (environments.observation_space(), environments.action_space());
-//! let model = ActorCritic::mlp(observations, actions, &ActorCriticConfig::default(), 0)?;
+//! let model = ActorCritic::from_config(observations, actions, &ActorCriticConfig::default(), 0)?;
 //! let config = PpoConfig { total_steps: 2048, steps: 128, ..PpoConfig::default() };
 //! let mut learner = Ppo::new(config, model, Box::new(environments), 0)?;
 //! learner.learn(&mut |progress: &Progress| {
@@ -55,7 +55,12 @@ pub use dqn::{Dqn, DqnConfig, DqnProgress};
 pub use environment::{Action, Actions, Environment, Outcomes, Step, SyncVecEnvironment, VecEnvironment};
 pub use error::RlError;
 pub use evaluation::{Evaluated, EvaluationConfig, evaluate};
-pub use network::{Activation, Initialisation, Mlp, MlpConfig, Network, OutputHead, SequenceBatch};
+pub use network::{
+    Activation, Initialisation, Mlp, MlpConfig, Network, NetworkConfig, OutputHead, ParameterGroup,
+    SequenceBatch,
+};
+#[cfg(feature = "sequence-networks")]
+pub use network::{SequenceConfig, SequenceNetwork};
 pub use normalisation::NormalisationConfig;
 pub use optimiser::{Optimiser, OptimiserConfig};
 pub use policy::Policy;

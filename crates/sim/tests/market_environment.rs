@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rl::{Actions, Outcomes, Space, VecEnvironment};
 use sim::market_environment::{
-    ActionScheme, CostRange, EpisodeConfig, MarketEnvironment, MarketEnvironmentConfig, MarketFrame,
-    MarketFrames, Prices, RewardTerm, WeightedReward,
+    ActionScheme, CostCurriculum, CostRange, EpisodeConfig, MarketEnvironment, MarketEnvironmentConfig,
+    MarketFrame, MarketFrames, ObservedAccount, Prices, RewardTerm, WeightedReward,
 };
 
 /// Rows of open, high, low and close, an hour each; the only feature is the number of the row.
@@ -381,6 +381,67 @@ fn the_same_seed_gives_the_same_episodes_and_another_does_not() {
     assert_eq!(first[6..], other[6..]);
 }
 
+/// For a policy that trades without an end: 1 candle of 101, 2 of 102, and nothing of when the episode began or ends.
+#[test]
+fn positions_alone_say_nothing_of_the_episode() {
+    let frames = Arc::new(MarketFrames::of_single(vec![frame(SWING, 0.01, 0.01)]).unwrap());
+    let config = MarketEnvironmentConfig { account: ObservedAccount::Positions, ..plain() };
+    let mut environment = MarketEnvironment::new(config, frames).unwrap();
+    let mut outcomes = Outcomes::default();
+    for expected in [[1.0, 1.0, 0.1, 1.0 / 101.0], [2.0, 1.0, -0.01, 2.0 / 102.0]] {
+        environment.step(&Actions::Discrete(vec![2]), &mut outcomes).unwrap();
+        let seen = all(&environment);
+        assert!(seen.len() == 4 && seen.iter().zip(expected).all(|(one, other)| (one - other).abs() < 1e-6));
+    }
+    environment.step(&Actions::Discrete(vec![2]), &mut outcomes).unwrap();
+    assert!(outcomes.steps[0].truncated);
+    let mut last = vec![0.0; 4];
+    environment.observe_final(0, &mut last);
+    assert!((last[3] - 3.0 / 103.0).abs() < 1e-6, "{last:?}");
+    assert_eq!(all(&environment)[1..], [0.0; 3]);
+}
+
+#[test]
+fn a_saved_environment_goes_on_to_the_bit() {
+    let mut config = MarketEnvironmentConfig {
+        environments: 3,
+        window: 4,
+        episode: EpisodeConfig::RandomWindow { length: 6 },
+        rewards: rewards(&[(RewardTerm::DifferentialSharpe { adaptation: 0.1 }, 1.0)]),
+        ..plain()
+    };
+    config.costs.taker_fee = CostRange { from: 0.0, to: 0.01 };
+    config.costs.curriculum = Some(CostCurriculum { start: 0.1, steps: 30 });
+    config.augmentation.feature_noise = 0.5;
+    let frames = Arc::new(MarketFrames::of_single(vec![zigzag(200), zigzag(150)]).unwrap());
+    let make = |config: &MarketEnvironmentConfig| {
+        MarketEnvironment::new(config.clone(), Arc::clone(&frames)).unwrap()
+    };
+    let go_on = |environment: &mut MarketEnvironment, from: usize| {
+        let (mut outcomes, mut story) = (Outcomes::default(), Vec::new());
+        for step in from..from + 25 {
+            environment.step(&Actions::Discrete(vec![step % 3; 3]), &mut outcomes).unwrap();
+            let mut last = vec![0.0; environment.observation_space().width()];
+            environment.observe_final(step % 3, &mut last);
+            story.push((format!("{:?}", outcomes.steps), all(environment), last));
+        }
+        story
+    };
+    let mut whole = make(&config);
+    whole.reset(3);
+    go_on(&mut whole, 0);
+    let saved = whole.save().unwrap();
+    let mut other = make(&config);
+    other.restore(&saved).unwrap();
+    assert_eq!(go_on(&mut whole, 25), go_on(&mut other, 25));
+    // Settings, candles and bytes of something else are refused.
+    config.cash += 1.0;
+    assert!(make(&config).restore(&saved).unwrap_err().to_string().contains("other settings"));
+    assert!(other.restore(&saved[..saved.len() - 1]).unwrap_err().to_string().contains("damaged"));
+    let changed = Arc::new(MarketFrames::of_single(vec![zigzag(201), zigzag(150)]).unwrap());
+    assert!(MarketEnvironment::new(other.config().clone(), changed).unwrap().restore(&saved).is_err());
+}
+
 #[test]
 fn whole_series_are_played_in_turn() {
     let mut series = zigzag(30);
@@ -408,7 +469,7 @@ fn costs_are_drawn_and_rise_with_the_curriculum() {
     let mut config =
         MarketEnvironmentConfig { episode: EpisodeConfig::RandomWindow { length: 10 }, ..plain() };
     config.costs.taker_fee = CostRange { from: 0.001, to: 0.002 };
-    config.costs.curriculum = Some(sim::market_environment::CostCurriculum { start: 0.2, steps: 100 });
+    config.costs.curriculum = Some(CostCurriculum { start: 0.2, steps: 100 });
     let frames = Arc::new(MarketFrames::of_single(vec![zigzag(200)]).unwrap());
     let mut environment = MarketEnvironment::new(config, frames).unwrap();
     let mut outcomes = Outcomes::default();

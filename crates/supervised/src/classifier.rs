@@ -1,13 +1,14 @@
 //! The network with its head, and its parameters as one flat vector.
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Gradients, Tensor};
+use networks::{Architecture, Network};
 use serde::{Deserialize, Serialize};
 use xlstm::{Head, HeadConfig};
 
 use crate::error::SupervisedError;
-use crate::network::{Architecture, Network};
 use crate::optimiser::{ParameterInfo, ParameterLayout, decays, unit_order};
+use crate::random::generator;
 
 /// What a classifier consists of.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,7 +28,8 @@ impl ClassifierConfig {
     /// # Errors
     /// Those of [`Architecture::init`] and [`HeadConfig::init`].
     pub fn init(&self, device: &Device) -> Result<Classifier, SupervisedError> {
-        let network = self.network.init(self.inputs, self.head.seed, device)?;
+        let mut random = generator(self.head.seed, "supervised/baseline-network", 0);
+        let network = self.network.init(self.inputs, &mut random, device)?;
         let head = self.head.init(self.network.width(), device)?;
         Ok(Classifier { network, head, inputs: self.inputs })
     }
@@ -70,9 +72,7 @@ impl Classifier {
     /// # Errors
     /// [`SupervisedError::Data`] where a parameter is not of f32.
     pub fn parameters(&self) -> Result<Vec<f32>, SupervisedError> {
-        let mut values = Values::default();
-        self.visit(&mut values);
-        values.finish("the parameters")
+        Ok(networks::parameters(self)?)
     }
 
     /// The gradients of all parameters, in the order of [`Self::layout`]; zeros for those that had no part in the loss.
@@ -80,9 +80,7 @@ impl Classifier {
     /// # Errors
     /// [`SupervisedError::Data`] where a gradient is not of f32.
     pub fn gradients(&self, gradients: &Gradients) -> Result<Vec<f32>, SupervisedError> {
-        let mut values = GradientValues { gradients, values: Values::default() };
-        self.visit(&mut values);
-        values.values.finish("the gradients")
+        Ok(networks::parameter_gradients(self, gradients)?)
     }
 
     /// The same architecture with other parameters.
@@ -90,20 +88,7 @@ impl Classifier {
     /// # Errors
     /// [`SupervisedError::Data`] where there are more or fewer than its own.
     pub fn with_parameters(self, parameters: &[f32]) -> Result<Self, SupervisedError> {
-        let mut source = Source { rest: parameters, missing: 0 };
-        let classifier = self.map(&mut source);
-        if source.missing > 0 || !source.rest.is_empty() {
-            return Err(SupervisedError::data(
-                "the parameters to load",
-                format!(
-                    "they are {}, which is {} too few and {} too many for the network; they belong to another configuration",
-                    parameters.len(),
-                    source.missing,
-                    source.rest.len()
-                ),
-            ));
-        }
-        Ok(classifier)
+        Ok(networks::with_parameters(self, parameters)?)
     }
 }
 
@@ -133,75 +118,6 @@ impl ModuleVisitor for Layout {
         let (decay, order) = (decays(&name, &shape), unit_order(&name, &shape));
         self.parts.push(ParameterInfo { name, shape, range: self.next..end, decay, order });
         self.next = end;
-    }
-}
-
-#[derive(Default)]
-struct Values {
-    values: Vec<f32>,
-    failed: bool,
-}
-
-impl Values {
-    fn push<const D: usize>(&mut self, tensor: Tensor<D>) {
-        match tensor.into_data().try_into_vec::<f32>() {
-            Ok(values) => self.values.extend(values),
-            Err(_) => self.failed = true,
-        }
-    }
-
-    fn finish(self, what: &str) -> Result<Vec<f32>, SupervisedError> {
-        if self.failed {
-            return Err(SupervisedError::data(what, "they are not of f32, the only type that is trained in"));
-        }
-        Ok(self.values)
-    }
-}
-
-impl ModuleVisitor for Values {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.push(param.val().detach());
-    }
-}
-
-struct GradientValues<'a> {
-    gradients: &'a Gradients,
-    values: Values,
-}
-
-impl ModuleVisitor for GradientValues<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let value = param.val();
-        match value.grad(self.gradients) {
-            Some(gradient) => self.values.push(gradient),
-            None => self
-                .values
-                .values
-                .resize(self.values.values.len() + value.dims().iter().product::<usize>(), 0.0),
-        }
-    }
-}
-
-struct Source<'a> {
-    rest: &'a [f32],
-    missing: usize,
-}
-
-impl ModuleMapper for Source<'_> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let (id, tensor, _) = param.consume();
-        let shape = tensor.dims();
-        let count = shape.iter().product::<usize>();
-        if self.rest.len() < count {
-            self.missing += count - self.rest.len();
-            self.rest = &[];
-            return Param::initialized(id, tensor);
-        }
-        let (own, rest) = self.rest.split_at(count);
-        self.rest = rest;
-        let active = tensor.is_require_grad();
-        let value = Tensor::from_data(TensorData::new(own.to_vec(), shape), &tensor.device());
-        Param::initialized(id, value.set_require_grad(active))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Everything that a training can be told, with its defaults.
 
+use networks::Architecture;
 use serde::{Deserialize, Serialize};
 use xlstm::{
     AttentionConfig, DropoutConfig, HeadConfig, Kernel, LogitClipping, MlstmConfig, Pooling, SlstmConfig,
@@ -13,7 +14,6 @@ use crate::dataset::{CLASSES, PreparationConfig};
 use crate::error::SupervisedError;
 use crate::loss::LossConfig;
 use crate::metrics::MetricName;
-use crate::network::Architecture;
 use crate::optimiser::{LearningRate, OptimiserConfig};
 use crate::sampling::{SamplingConfig, SegmentConfig};
 use crate::transform::Transforms;
@@ -272,8 +272,11 @@ impl SupervisedConfig {
 }
 
 /// Puts the name of a table in front of the field that it refuses.
-pub(crate) fn within<T>(table: &str, result: Result<T, SupervisedError>) -> Result<T, SupervisedError> {
-    result.map_err(|error| match error {
+pub(crate) fn within<T, E: Into<SupervisedError>>(
+    table: &str,
+    result: Result<T, E>,
+) -> Result<T, SupervisedError> {
+    result.map_err(|error| match error.into() {
         SupervisedError::Config { field, value, remedy } => {
             SupervisedError::Config { field: format!("{table}.{field}"), value, remedy }
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use features::FeatureError;
 use labels::LabelError;
 use market_data::MarketDataError;
+use networks::NetworkError;
 use xlstm::XlstmError;
 
 /// Everything that this crate refuses. Each message names the thing and the remedy.
@@ -77,5 +78,16 @@ impl SupervisedError {
 
     pub(crate) fn file(path: &Path, reason: impl Into<String>) -> Self {
         Self::File { path: path.to_owned(), reason: reason.into() }
+    }
+}
+
+impl From<NetworkError> for SupervisedError {
+    fn from(error: NetworkError) -> Self {
+        match error {
+            NetworkError::Config { field, value, remedy } => Self::Config { field, value, remedy },
+            NetworkError::Data { what, reason } => Self::Data { what, reason },
+            NetworkError::Xlstm(error) => Self::Network(error),
+            other => Self::Data { what: "the network".to_owned(), reason: other.to_string() },
+        }
     }
 }

@@ -64,7 +64,6 @@ mod error;
 pub mod explanation;
 pub mod loss;
 pub mod metrics;
-pub mod network;
 pub mod optimiser;
 mod prediction_rows;
 mod predictor;
@@ -78,6 +77,7 @@ pub mod transform;
 pub mod tuning;
 
 pub use burn::tensor::Device;
+pub use networks;
 
 pub use assessment::{Assessment, JudgedRows, ScoredRows, Skill, assess, assess_judged, calibrate};
 pub use bundle::{Interval, ModelBundle, Origin, StoredBaseline};
@@ -88,7 +88,9 @@ pub use config::{
 };
 pub use device::DeviceKind;
 pub use error::SupervisedError;
-pub use predictor::{FrameLogits, LivePredictor, Prediction, Predictions, Predictor, RowPredictor};
+pub use predictor::{
+    FrameEncoding, FrameLogits, LivePredictor, Prediction, Predictions, Predictor, RowPredictor,
+};
 pub use trainer::{
     Checkpoints, EpochReport, Observer, RowLogits, StepReport, Trained, evaluate, train, train_classifier,
 };

@@ -9,9 +9,15 @@ pub(crate) mod elman;
 pub(crate) mod initialisation;
 mod kernel;
 mod mlp;
+#[cfg(feature = "sequence-networks")]
+mod sequence;
 
 pub use initialisation::Initialisation;
 pub use mlp::{Activation, Mlp, MlpConfig, OutputHead};
+#[cfg(feature = "sequence-networks")]
+pub use sequence::{SequenceConfig, SequenceNetwork};
+
+use serde::{Deserialize, Serialize};
 
 use crate::error::RlError;
 
@@ -33,6 +39,76 @@ pub struct SequenceBatch<'a> {
     pub states: &'a [f32],
 }
 
+/// Parameters that follow each other and learn at one rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ParameterGroup {
+    /// How many.
+    pub parameters: usize,
+    /// What their learning rate is multiplied by; 0 leaves them as they are.
+    pub learning_rate_factor: f32,
+}
+
+/// Which network, and its sizes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NetworkConfig {
+    /// Dense layers over the whole observation.
+    Mlp(MlpConfig),
+    /// LSTM, convolutions, transformer, perceptron over lags or xLSTM over its rows.
+    #[cfg(feature = "sequence-networks")]
+    Sequence(Box<SequenceConfig>),
+}
+
+impl Default for NetworkConfig {
+    fn default() -> Self {
+        Self::Mlp(MlpConfig::default())
+    }
+}
+
+impl From<MlpConfig> for NetworkConfig {
+    fn from(config: MlpConfig) -> Self {
+        Self::Mlp(config)
+    }
+}
+
+#[cfg(feature = "sequence-networks")]
+impl From<SequenceConfig> for NetworkConfig {
+    fn from(config: SequenceConfig) -> Self {
+        Self::Sequence(Box::new(config))
+    }
+}
+
+impl NetworkConfig {
+    /// # Errors
+    /// [`RlError::Config`] names the field, its value and the remedy.
+    pub fn validate(&self) -> Result<(), RlError> {
+        match self {
+            Self::Mlp(config) => config.validate(),
+            #[cfg(feature = "sequence-networks")]
+            Self::Sequence(config) => config.validate(),
+        }
+    }
+
+    /// A network for observations of `inputs` numbers, whose outputs are those of the heads, one head after the other.
+    /// `purpose` tells networks of one seed apart.
+    ///
+    /// # Errors
+    /// [`RlError::Config`] and [`RlError::Shape`] for what is refused or does not fit.
+    pub fn init(
+        &self,
+        inputs: usize,
+        heads: &[OutputHead],
+        seed: u64,
+        purpose: &str,
+    ) -> Result<Box<dyn Network>, RlError> {
+        Ok(match self {
+            Self::Mlp(config) => Box::new(Mlp::new(inputs, heads, config, seed, purpose)?),
+            #[cfg(feature = "sequence-networks")]
+            Self::Sequence(config) => Box::new(SequenceNetwork::new(inputs, heads, config, seed, purpose)?),
+        })
+    }
+}
+
 /// A function of observations and, where it has memory, of a state, with its derivative.
 pub trait Network: Send {
     /// Numbers of one observation.
@@ -52,6 +128,12 @@ pub trait Network: Send {
 
     /// The same, to change them.
     fn parameters_mut(&mut self) -> &mut [f32];
+
+    /// Parts of the parameters, in order, and how fast each learns; together they are as many as
+    /// [`Network::parameters`].
+    fn parameter_groups(&self) -> Vec<ParameterGroup> {
+        vec![ParameterGroup { parameters: self.parameters().len(), learning_rate_factor: 1.0 }]
+    }
 
     /// One step of n rows without remembering anything: observations `[n, inputs]`, states `[n, state_width]`
     /// are replaced by the next ones, outputs `[n, outputs]`.

@@ -21,7 +21,8 @@ fn vector<E: Environment + Sync + Clone + 'static>(
 
 fn mlp(environments: &dyn VecEnvironment, shared: bool) -> ActorCritic {
     let config = ActorCriticConfig { shared, ..ActorCriticConfig::default() };
-    ActorCritic::mlp(environments.observation_space(), environments.action_space(), &config, 5).unwrap()
+    ActorCritic::from_config(environments.observation_space(), environments.action_space(), &config, 5)
+        .unwrap()
 }
 
 fn config() -> PpoConfig {

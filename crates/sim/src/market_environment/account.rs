@@ -1,5 +1,7 @@
 //! Accounts of all environments in plain floats, and what one candle does to one of them.
 
+use serde::{Deserialize, Serialize};
+
 use super::frame::{MarketFrame, Prices};
 
 /// Why something traded.
@@ -65,7 +67,7 @@ pub(super) struct CandleResult {
 }
 
 /// Accounts, one field after the other: `[environments]` or `[environments, assets]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Accounts {
     pub assets: usize,
     pub cash: Vec<f64>,

@@ -36,6 +36,22 @@ pub struct MarketEnvironmentConfig {
     pub episode: EpisodeConfig,
     /// How observations are blurred in training.
     pub augmentation: Augmentation,
+    /// What is seen of positions and account.
+    pub account: ObservedAccount,
+}
+
+/// What is seen of positions and account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ObservedAccount {
+    /// Of each asset exposure (signed notional over equity), unrealised return on its cost and candles in trade over the episode's
+    /// length; of the account the logarithm of equity over the cash at the start, the drawdown, and the share of the episode that is
+    /// left.
+    #[default]
+    Episode,
+    /// Of each asset exposure, unrealised return and `h / (h + 100)` for h candles in trade. Nothing of it depends on when an episode
+    /// began or how long it lasts: for a policy that is to trade without an end.
+    Positions,
 }
 
 /// What positions are shares of.
@@ -156,6 +172,7 @@ impl Default for MarketEnvironmentConfig {
             margin: MarginConfig::default(),
             episode: EpisodeConfig::RandomWindow { length: 1000 },
             augmentation: Augmentation::default(),
+            account: ObservedAccount::default(),
         }
     }
 }

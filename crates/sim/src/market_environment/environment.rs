@@ -6,10 +6,11 @@ use rl::{Action, Actions, Outcomes, RlError, Space, Step, VecEnvironment};
 
 use super::account::{Accounts, EnvironmentFill, Record, Terms, Wish, whole_lots};
 use super::action::{Intention, check};
+use super::checkpoint::Checkpoint;
 use super::config::{MarketEnvironmentConfig, Sizing};
 use super::episode::{Episode, Episodes};
 use super::frame::{MarketFrame, MarketFrames};
-use super::observation::{OF_ACCOUNT, PER_ASSET, write_account, write_windows};
+use super::observation::{write_account, write_windows};
 use super::reward::{Averages, Change, RewardTerm, reward};
 use crate::error::SimError;
 
@@ -18,13 +19,11 @@ pub(super) const LEAST_EQUITY: f64 = 1e-4;
 
 /// Many accounts in one market, stepping together. See the module for the order of things.
 ///
-/// An observation is `[assets, window, columns]` of the frames, then of each asset exposure (signed notional over equity), unrealised
-/// return on its cost, and candles in trade over the episode's length, then of the account the logarithm of equity over the cash at
-/// the start, the drawdown, and the share of the episode that is left.
+/// An observation is `[assets, window, columns]` of the frames, then what [`super::ObservedAccount`] says of positions and account.
 #[derive(Clone, Debug)]
 pub struct MarketEnvironment {
-    config: MarketEnvironmentConfig,
-    frames: Arc<MarketFrames>,
+    pub(super) config: MarketEnvironmentConfig,
+    pub(super) frames: Arc<MarketFrames>,
     observation_space: Space,
     action_space: Space,
     episodes: Episodes,
@@ -34,13 +33,13 @@ pub struct MarketEnvironment {
     pub(super) unit: Vec<f64>,
     /// `[environments, terms]`.
     pub(super) averages: Vec<Averages>,
-    seed: u64,
+    pub(super) seed: u64,
     /// Episodes and steps of each since the reset.
-    number: Vec<u64>,
-    steps: Vec<u64>,
-    /// The episodes that ended last, and what their accounts looked like: `[environments, 3 assets + 3]`.
-    ended: Vec<Episode>,
-    ended_accounts: Vec<f32>,
+    pub(super) number: Vec<u64>,
+    pub(super) steps: Vec<u64>,
+    /// The episodes that ended last, and what their accounts looked like: `[environments, account width]`.
+    pub(super) ended: Vec<Episode>,
+    pub(super) ended_accounts: Vec<f32>,
     wanted: Vec<Intention>,
     wishes: Vec<Wish>,
     fills: Option<Vec<EnvironmentFill>>,
@@ -56,7 +55,8 @@ impl MarketEnvironment {
     pub fn new(config: MarketEnvironmentConfig, frames: Arc<MarketFrames>) -> Result<Self, SimError> {
         config.validate()?;
         let (count, assets) = (config.environments, frames.assets());
-        let width = assets * config.window * frames.columns() + assets * PER_ASSET + OF_ACCOUNT;
+        let account_width = config.account.width(assets);
+        let width = assets * config.window * frames.columns() + account_width;
         let mut new = Self {
             observation_space: Space::unbounded(width),
             action_space: config.actions.space(assets, config.shorts)?,
@@ -69,7 +69,7 @@ impl MarketEnvironment {
             number: vec![0; count],
             steps: vec![0; count],
             ended: vec![Episode::default(); count],
-            ended_accounts: vec![0.0; count * (assets * PER_ASSET + OF_ACCOUNT)],
+            ended_accounts: vec![0.0; count * account_width],
             wanted: vec![Intention::HOLD; assets],
             wishes: Vec::with_capacity(assets),
             fills: None,
@@ -226,10 +226,10 @@ impl MarketEnvironment {
     fn end(&mut self, frames: &MarketFrames, index: usize) {
         let episode = self.now[index];
         self.ended[index] = episode;
-        let width = self.accounts.assets * PER_ASSET + OF_ACCOUNT;
+        let width = self.config.account.width(self.accounts.assets);
         let part = &mut self.ended_accounts[index * width..(index + 1) * width];
         let series = frames.portfolio(episode.portfolio);
-        write_account(&self.accounts, index, series, &episode, self.config.cash, part);
+        write_account(self.config.account, &self.accounts, index, series, &episode, self.config.cash, part);
         self.begin(index);
     }
 
@@ -298,8 +298,24 @@ impl VecEnvironment for MarketEnvironment {
             let (windows, account) = row.split_at_mut(self.windows_width());
             self.write_windows(episode, windows);
             let series = self.frames.portfolio(episode.portfolio);
-            write_account(&self.accounts, index, series, episode, self.config.cash, account);
+            write_account(
+                self.config.account,
+                &self.accounts,
+                index,
+                series,
+                episode,
+                self.config.cash,
+                account,
+            );
         }
+    }
+
+    fn save(&self) -> Result<Vec<u8>, RlError> {
+        Checkpoint::of(self).to_bytes()
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), RlError> {
+        Checkpoint::from_bytes(state)?.restore(self)
     }
 
     fn observe_final(&self, index: usize, observation: &mut [f32]) {

@@ -1,6 +1,7 @@
 //! Where an episode is, and what was drawn for it.
 
 use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
 
 use super::config::{CostConfig, EpisodeConfig, MarketEnvironmentConfig};
 use super::frame::{MarketFrames, Run};
@@ -32,7 +33,7 @@ pub(super) struct Episodes {
 }
 
 /// Where an episode is, and what was drawn for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Episode {
     pub portfolio: usize,
     /// The row at whose close it began.

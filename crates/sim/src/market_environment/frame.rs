@@ -208,6 +208,22 @@ impl MarketFrames {
         self.frames.get(index * self.assets..(index + 1) * self.assets).unwrap_or_default()
     }
 
+    /// A number that other rows, prices or features hardly ever have (64-bit FNV-1a).
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        let mut take = |bits: u64| hash = (hash ^ bits).wrapping_mul(0x100_0000_01b3);
+        for frame in &self.frames {
+            take(frame.columns as u64);
+            frame.open_times.iter().for_each(|time| take(time.cast_unsigned()));
+            frame.features.iter().for_each(|value| take(u64::from(value.to_bits())));
+            let prices = frame.prices.iter().flat_map(|one| [one.open, one.high, one.low, one.close]);
+            prices.chain([frame.tick, frame.lot]).for_each(|price| take(price.to_bits()));
+            frame.funding.iter().for_each(|rate| take(rate.to_bits()));
+            frame.valid.iter().for_each(|valid| take(u64::from(*valid)));
+        }
+        hash
+    }
+
     pub(super) fn runs(&self) -> &[Run] {
         &self.runs
     }

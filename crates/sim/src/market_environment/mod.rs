@@ -17,6 +17,7 @@
 
 mod account;
 mod action;
+mod checkpoint;
 mod clairvoyant;
 mod config;
 mod domain;
@@ -33,7 +34,7 @@ pub use action::ActionScheme;
 pub use clairvoyant::{OptimalPath, optimal_path};
 pub use config::{
     Augmentation, CostConfig, CostCurriculum, CostRange, EpisodeConfig, MarginConfig,
-    MarketEnvironmentConfig, Sizing,
+    MarketEnvironmentConfig, ObservedAccount, Sizing,
 };
 pub use domain::DomainRandomisation;
 pub use environment::MarketEnvironment;

@@ -1,13 +1,26 @@
 //! What is seen: a window of features, each position, and the account.
 
 use super::account::Accounts;
+use super::config::ObservedAccount;
 use super::episode::Episode;
 use super::frame::MarketFrame;
 
 /// Numbers per position: exposure, unrealised return, time in trade.
-pub(super) const PER_ASSET: usize = 3;
+const PER_ASSET: usize = 3;
 /// Numbers of the account: log of equity over cash at the start, drawdown, share of the episode that is left.
-pub(super) const OF_ACCOUNT: usize = 3;
+const OF_ACCOUNT: usize = 3;
+/// Candles in trade at which their share is a half, where it does not depend on the episode.
+const HALF_TIME: f64 = 100.0;
+
+impl ObservedAccount {
+    /// Numbers that it adds to an observation.
+    pub(super) const fn width(self, assets: usize) -> usize {
+        match self {
+            Self::Episode => assets * PER_ASSET + OF_ACCOUNT,
+            Self::Positions => assets * PER_ASSET,
+        }
+    }
+}
 
 /// Writes the rows that an episode sees, `[assets, window, columns]`.
 pub(super) fn write_windows(
@@ -45,8 +58,9 @@ fn nearly_normal(place: u64) -> f32 {
     ((sum as f64 - 131_070.0) / 37_837.227_0) as f32
 }
 
-/// Writes what positions and account look like, `[3 assets + 3]`.
+/// Writes what positions and account look like, [`ObservedAccount::width`] numbers.
 pub(super) fn write_account(
+    observed: ObservedAccount,
     accounts: &Accounts,
     index: usize,
     frames: &[MarketFrame],
@@ -63,7 +77,14 @@ pub(super) fn write_account(
         let cost = accounts.cost[slot];
         part[0] = if equity > 0.0 { (value / equity) as f32 } else { 0.0 };
         part[1] = if cost == 0.0 { 0.0 } else { ((value - cost) / cost.abs()) as f32 };
-        part[2] = (f64::from(accounts.held[slot]) / length) as f32;
+        let held = f64::from(accounts.held[slot]);
+        part[2] = match observed {
+            ObservedAccount::Episode => held / length,
+            ObservedAccount::Positions => held / (held + HALF_TIME),
+        } as f32;
+    }
+    if observed == ObservedAccount::Positions {
+        return;
     }
     account[0] = (equity / cash).max(super::environment::LEAST_EQUITY).ln() as f32;
     account[1] = (1.0 - equity / accounts.peak[index]) as f32;

@@ -78,7 +78,7 @@ pub(super) struct Change {
 }
 
 /// Moving averages of one term in one episode.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Averages {
     pub mean: f64,
     /// Of squares, or of squared losses.

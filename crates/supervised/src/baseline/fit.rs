@@ -1,6 +1,7 @@
 //! Fitting a baseline.
 
 use burn::tensor::Device;
+use networks::Architecture;
 use xlstm::{HeadConfig, Pooling};
 
 use super::constant::{Majority, StratifiedRandom};
@@ -11,7 +12,6 @@ use crate::classifier::ClassifierConfig;
 use crate::config::SupervisedConfig;
 use crate::dataset::{CLASSES, Dataset, Part};
 use crate::error::SupervisedError;
-use crate::network::Architecture;
 use crate::trainer::{Checkpoints, Observer, RowLogits, train_classifier};
 
 /// What fitting takes beside data and settings.

@@ -22,6 +22,7 @@ mod tree_ensemble;
 mod tree_growth;
 
 use burn::tensor::Device;
+use networks::{ConvolutionalConfig, LstmConfig, PerceptronConfig, TransformerConfig};
 use serde::{Deserialize, Serialize};
 
 pub use constant::{Majority, StratifiedRandom};
@@ -41,7 +42,6 @@ use crate::classifier::{Classifier, ClassifierConfig};
 use crate::config::{SupervisedConfig, within};
 use crate::dataset::{Dataset, Part};
 use crate::error::SupervisedError;
-use crate::network::{ConvolutionalConfig, LstmConfig, PerceptronConfig, TransformerConfig};
 use crate::trainer::{RowLogits, evaluate};
 
 /// The least probability that a tabular model gives to a class: a forest or a few neighbours may say 0 of what happens all the

@@ -2,13 +2,13 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
+use networks::NetworkRun;
+use networks::values;
 
 use super::{DifferentiableModel, Windows};
 use crate::classifier::Classifier;
 use crate::dataset::CLASSES;
 use crate::error::SupervisedError;
-use crate::network::NetworkRun;
-use crate::trainer::values;
 
 /// The logits of the last step of windows, as a function of all their rows: each window begins with an empty state, so what
 /// lies before it counts nothing. For a network that was trained on every step, take windows that are long beside its memory.
@@ -51,7 +51,7 @@ impl DifferentiableModel for ExplainedNetwork {
     }
 
     fn evaluate(&self, windows: Windows<'_>) -> Result<Vec<f32>, SupervisedError> {
-        values(logits(&self.classifier, tensor(windows, &self.device))?)
+        Ok(values(logits(&self.classifier, tensor(windows, &self.device))?)?)
     }
 
     fn input_gradients(&self, windows: Windows<'_>, upstream: &[f32]) -> Result<Vec<f32>, SupervisedError> {
@@ -63,7 +63,7 @@ impl DifferentiableModel for ExplainedNetwork {
         let gradient = input.grad(&gradients).ok_or_else(|| {
             SupervisedError::data("the gradient of the inputs", "the network does not depend on them")
         })?;
-        values(gradient)
+        Ok(values(gradient)?)
     }
 }
 
@@ -74,9 +74,7 @@ mod tests {
     use super::*;
     use crate::classifier::ClassifierConfig;
     use crate::explanation::test_networks::inputs;
-    use crate::network::{
-        Architecture, ConvolutionalConfig, LstmConfig, PerceptronConfig, TransformerConfig,
-    };
+    use networks::{Architecture, ConvolutionalConfig, LstmConfig, PerceptronConfig, TransformerConfig};
 
     const TIME: usize = 7;
     const FEATURES: usize = 5;

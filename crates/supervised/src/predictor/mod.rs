@@ -55,6 +55,19 @@ pub struct FrameLogits {
     pub logits: Vec<[f32; CLASSES]>,
 }
 
+/// What the network makes of the rows of one series, for whoever builds on it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FrameEncoding {
+    /// Rows of the frame that have an encoding, in increasing order.
+    pub rows: Vec<usize>,
+    /// Inputs of the network: scaled and selected, `[rows, inputs]`.
+    pub inputs: Vec<f32>,
+    /// Hidden vectors that the head sees, `[rows, width]`; see [`RowPredictor::embedding`].
+    pub embeddings: Vec<f32>,
+    /// Calibrated probabilities of SELL, HOLD, BUY.
+    pub probabilities: Vec<[f32; CLASSES]>,
+}
+
 /// A loaded model.
 #[derive(Clone, Debug)]
 pub struct Predictor {
@@ -131,6 +144,40 @@ impl Predictor {
         frame: &FeatureFrame,
         wanted: impl Fn(usize) -> bool,
     ) -> Result<FrameLogits, SupervisedError> {
+        let mut found = FrameLogits { key: frame.key().clone(), rows: Vec::new(), logits: Vec::new() };
+        self.run(frame, wanted, |row, logits, _| {
+            found.rows.push(row);
+            found.logits.push(logits);
+        })?;
+        Ok(found)
+    }
+
+    /// Inputs, hidden vectors and probabilities of all rows of a frame.
+    ///
+    /// # Errors
+    /// As [`Self::predict`].
+    pub fn encode(&self, frame: &FeatureFrame) -> Result<FrameEncoding, SupervisedError> {
+        let mut found = FrameEncoding::default();
+        self.run(
+            frame,
+            |_| true,
+            |row, logits, predictor| {
+                found.rows.push(row);
+                predictor.inputs_of_last(&mut found.inputs);
+                found.embeddings.extend_from_slice(predictor.embedding());
+                found.probabilities.push(self.bundle.calibration.apply_row(logits).0);
+            },
+        )?;
+        Ok(found)
+    }
+
+    /// Runs a frame through, and says what each wanted row gave.
+    fn run(
+        &self,
+        frame: &FeatureFrame,
+        wanted: impl Fn(usize) -> bool,
+        mut found: impl FnMut(usize, [f32; CLASSES], &RowPredictor),
+    ) -> Result<(), SupervisedError> {
         if frame.hash() != self.bundle.feature_hash() {
             return Err(SupervisedError::data(
                 format!("the frame of {}", frame.key()),
@@ -143,18 +190,16 @@ impl Predictor {
             ));
         }
         let mut predictor = self.rows();
-        let mut found = FrameLogits { key: frame.key().clone(), rows: Vec::new(), logits: Vec::new() };
         let mut row = vec![0.0; frame.columns().len()];
         for index in 0..frame.len() {
             if !frame.copy_row(index, &mut row)? {
                 continue;
             }
             if let Some(logits) = predictor.logits(frame.open_times()[index], &row, wanted(index))? {
-                found.rows.push(index);
-                found.logits.push(logits);
+                found(index, logits, &predictor);
             }
         }
-        Ok(found)
+        Ok(())
     }
 }
 

@@ -1,13 +1,13 @@
 //! The network and its head, step by step on plain slices.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use networks::values;
+use networks::{Network, NetworkRun, NetworkState};
 use xlstm::{Pooling, Stepper, StepperState};
 
 use crate::classifier::Classifier;
 use crate::dataset::CLASSES;
 use crate::error::SupervisedError;
-use crate::network::{Network, NetworkRun, NetworkState};
-use crate::trainer::values;
 
 /// A classifier with its weights packed for steps.
 #[derive(Debug)]
@@ -100,18 +100,25 @@ impl StepNetwork {
 
     /// The logits of one sequence from its outputs `[time, width]`, pooled as the head says.
     pub(super) fn logits(&self, outputs: &[f32]) -> [f32; CLASSES] {
-        let last = &outputs[outputs.len() - self.width..];
+        match self.pooling {
+            Pooling::Last => self.linear(&outputs[outputs.len() - self.width..]),
+            _ => self.linear(&self.pooled(outputs)),
+        }
+    }
+
+    /// What the logits are made from, `[width]`.
+    pub(super) fn pooled(&self, outputs: &[f32]) -> Vec<f32> {
         match (self.pooling, &self.score) {
-            (Pooling::Last, _) => self.linear(last),
+            (Pooling::Last, _) => outputs[outputs.len() - self.width..].to_vec(),
             (Pooling::Attention, Some(score)) => {
                 let rows = outputs.chunks_exact(self.width);
                 let scores: Vec<f32> =
                     rows.map(|row| row.iter().zip(score).map(|(x, s)| x * s).sum()).collect();
                 let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 let shares: Vec<f32> = scores.iter().map(|score| (score - highest).exp()).collect();
-                self.linear(&self.mean(outputs, &shares))
+                self.mean(outputs, &shares)
             }
-            _ => self.linear(&self.mean(outputs, &vec![1.0; outputs.len() / self.width])),
+            _ => self.mean(outputs, &vec![1.0; outputs.len() / self.width]),
         }
     }
 

@@ -27,6 +27,8 @@ pub struct RowPredictor {
     window: VecDeque<Vec<f32>>,
     scaled: Vec<f32>,
     outputs: Vec<f32>,
+    /// What the head saw last, `[width]`; of the first transform.
+    embedding: Vec<f32>,
 }
 
 impl RowPredictor {
@@ -35,7 +37,8 @@ impl RowPredictor {
         let state = network.empty_state(transforms);
         let scaled = vec![0.0; bundle.fit.scaler.columns().len()];
         let outputs = vec![0.0; transforms * network.width()];
-        Self { bundle, network, state, last: None, window: VecDeque::new(), scaled, outputs }
+        let embedding = vec![0.0; network.width()];
+        Self { bundle, network, state, last: None, window: VecDeque::new(), scaled, outputs, embedding }
     }
 
     /// Forgets all rows.
@@ -92,8 +95,12 @@ impl RowPredictor {
             Objective::EveryStep => {
                 // The state has to see every row.
                 self.network.step(&inputs, &mut self.state, &mut self.outputs)?;
+                if !wanted {
+                    return Ok(None);
+                }
+                self.embedding.copy_from_slice(&self.outputs[..self.network.width()]);
                 let outputs = self.outputs.chunks_exact(self.network.width());
-                Ok(wanted.then(|| mean(outputs.map(|outputs| self.network.logits(outputs)))))
+                Ok(Some(mean(outputs.map(|outputs| self.network.logits(outputs)))))
             }
             Objective::LastStep => {
                 if self.window.len() == config.sequence_length {
@@ -118,7 +125,7 @@ impl RowPredictor {
         inputs
     }
 
-    fn window_logits(&self) -> Result<[f32; CLASSES], SupervisedError> {
+    fn window_logits(&mut self) -> Result<[f32; CLASSES], SupervisedError> {
         let (width, transforms) = (self.network.width(), self.outputs.len() / self.network.width());
         let mut state = self.network.empty_state(transforms);
         let mut outputs = vec![0.0; self.outputs.len()];
@@ -129,7 +136,22 @@ impl RowPredictor {
                 steps.extend_from_slice(outputs);
             }
         }
+        if let Some(outputs) = steps.first() {
+            self.embedding = self.network.pooled(outputs);
+        }
         Ok(mean(steps.iter().map(|outputs| self.network.logits(outputs))))
+    }
+
+    /// What the head made the last logits from: the hidden vector of the network, `[width]`, pooled over the window of a model
+    /// trained on windows. Under several transforms it is that of the first; zeros before the first logits.
+    #[must_use]
+    pub fn embedding(&self) -> &[f32] {
+        &self.embedding
+    }
+
+    /// The inputs of the network for the row that was pushed last are the scaled, selected columns: writes them, `[inputs]`.
+    pub(super) fn inputs_of_last(&self, inputs: &mut Vec<f32>) {
+        inputs.extend(self.bundle.fit.selection.pick(&self.scaled));
     }
 }
 

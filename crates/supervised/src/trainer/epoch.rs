@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use networks::NetworkState;
 
 use super::batch::{Batch, NOWHERE};
 use super::checkpoint::{BEST, Checkpoint, LAST, Progress};
@@ -18,7 +19,6 @@ use crate::config::{Objective, SupervisedConfig};
 use crate::dataset::{CLASSES, Dataset, Part};
 use crate::error::SupervisedError;
 use crate::metrics::Metrics;
-use crate::network::NetworkState;
 use crate::optimiser::{Optimiser, OptimiserState, perturb};
 use crate::prediction_rows::most_probable_class;
 use crate::sampling::HardPool;

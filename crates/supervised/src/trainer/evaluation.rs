@@ -1,13 +1,13 @@
 //! Logits of the labelled rows of a part, without gradients.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use networks::{NetworkRun, NetworkState, values};
 use xlstm::Pooling;
 
 use crate::classifier::Classifier;
 use crate::config::{Objective, SupervisedConfig};
 use crate::dataset::{CLASSES, Dataset, NO_CLASS, Part, SampleWindow};
 use crate::error::SupervisedError;
-use crate::network::{NetworkRun, NetworkState};
 
 /// Segments that run side by side.
 const PARALLEL: usize = 32;
@@ -187,11 +187,4 @@ fn run_together(
         }
     }
     Ok(())
-}
-
-/// The values of a tensor of f32.
-pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, SupervisedError> {
-    tensor.into_data().try_into_vec().map_err(|error| {
-        SupervisedError::data("the outputs of the network", format!("they are not of f32: {error:?}"))
-    })
 }

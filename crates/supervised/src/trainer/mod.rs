@@ -20,7 +20,6 @@ use std::path::Path;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use evaluation::values;
 pub use evaluation::{RowLogits, evaluate};
 
 use crate::classifier::{Classifier, ClassifierConfig};

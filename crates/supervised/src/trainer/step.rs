@@ -1,18 +1,17 @@
 //! One pass forward and backward.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use networks::{NetworkRun, NetworkState, values};
 use rand::Rng;
 use xlstm::Pooling;
 
 use super::batch::Batch;
-use super::evaluation::values;
 use crate::augmentation::{Mix, MixSpace};
 use crate::classifier::Classifier;
 use crate::config::{Objective, SupervisedConfig};
 use crate::dataset::CLASSES;
 use crate::error::SupervisedError;
 use crate::loss::{EpochLoss, LossValue, TripletBatch, triplet_loss};
-use crate::network::{NetworkRun, NetworkState};
 use crate::random::generator;
 
 /// What a pass leaves behind.

@@ -118,6 +118,53 @@ fn live_equals_batch_to_the_bit() {
     }
 }
 
+/// The head over an embedding gives the logits, and inputs run through the network give them, too: whoever builds on either stands
+/// on what the model predicts from.
+#[test]
+fn encodings_are_what_predictions_come_from() {
+    use burn::tensor::{Tensor, TensorData};
+
+    let series = gapped(400);
+    for objective in OBJECTIVES {
+        for (name, mut config) in forms(objective) {
+            config.calibration.transforms = Transforms(vec![Transform::Identity {}]);
+            let (bundle, _) = model(&series, &config);
+            let (classifier, width) = (bundle.classifier.clone(), config.network.width);
+            let inputs = classifier.config().inputs;
+            let predictor = Predictor::new(bundle).unwrap();
+            let frame = spec().frame(&series[0], Outside::default()).unwrap();
+            let (found, predicted) = (predictor.encode(&frame).unwrap(), predictor.predict(&frame).unwrap());
+            let logits = predictor.logits(&frame, |_| true).unwrap();
+            assert_eq!(found.rows, predicted.rows, "{name}");
+            assert_eq!(found.inputs.len(), found.rows.len() * inputs);
+            let probabilities: Vec<_> = predicted.predictions.iter().map(|one| one.probabilities).collect();
+            assert_eq!(found.probabilities, probabilities);
+            let weight: Vec<f32> = classifier.head.linear.weight.val().into_data().try_into_vec().unwrap();
+            let bias = classifier.head.linear.bias.clone().unwrap().val().into_data();
+            let bias: Vec<f32> = bias.try_into_vec().unwrap();
+            assert_eq!(found.embeddings.len(), found.rows.len() * width);
+            for (embedding, logits) in found.embeddings.chunks_exact(width).zip(&logits.logits) {
+                for (class, logit) in logits.iter().enumerate() {
+                    let sum: f32 =
+                        embedding.iter().enumerate().map(|(at, x)| x * weight[at * 3 + class]).sum();
+                    assert!((sum + bias[class] - logit).abs() < 1e-4 * (1.0 + logit.abs()), "{name}");
+                }
+            }
+            // The first run, from its first row on: as many inputs as there are rows, since every row of it is encoded.
+            if objective == Objective::EveryStep {
+                let rows =
+                    found.rows.iter().enumerate().take_while(|(at, row)| **row == found.rows[0] + at).count();
+                let data = TensorData::new(found.inputs[..rows * inputs].to_vec(), [1, rows, inputs]);
+                let hidden = classifier.network.forward(Tensor::from_data(data, &Device::flex())).unwrap();
+                let hidden: Vec<f32> = hidden.into_data().try_into_vec().unwrap();
+                let near =
+                    hidden.iter().zip(&found.embeddings).all(|(a, b)| (a - b).abs() < 1e-3 * (1.0 + a.abs()));
+                assert!(rows > 50 && near, "{name}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_training_and_a_predictor_see_the_same_logits() {
     for objective in OBJECTIVES {

@@ -4,11 +4,18 @@ use burn::module::{Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::Value;
 
-use super::*;
-use crate::trainer::values;
+use rand::SeedableRng;
+use rand::rngs::Xoshiro256PlusPlus;
+
+use crate::*;
+
+/// Initial weights are overwritten.
+fn generator() -> Xoshiro256PlusPlus {
+    Xoshiro256PlusPlus::seed_from_u64(1)
+}
 
 fn golden() -> Value {
-    serde_json::from_str(include_str!("../../tests/fixtures/baseline_networks.json")).unwrap()
+    serde_json::from_str(include_str!("../tests/fixtures/baseline_networks.json")).unwrap()
 }
 
 fn numbers(value: &Value) -> Vec<f32> {
@@ -51,7 +58,7 @@ fn check(network: &Network, golden: &Value, expected: &Value) {
 fn the_lstm_is_that_of_pytorch() {
     let golden = golden();
     let config = LstmConfig { width: 4, layers: 2, ..LstmConfig::default() };
-    let mut lstm = config.init(3, 1, &Device::flex()).unwrap();
+    let mut lstm = config.init(3, &mut generator(), &Device::flex()).unwrap();
     for (layer, of) in lstm.layers_mut().iter_mut().zip(golden["lstm"]["layers"].as_array().unwrap()) {
         let (input, recurrent) = layer.parts_mut();
         set(&mut input.weight, turned(&numbers(&of["weight_ih"]), 16));
@@ -65,7 +72,7 @@ fn the_lstm_is_that_of_pytorch() {
 fn the_convolutions_are_those_of_pytorch() {
     let golden = golden();
     let config = ConvolutionalConfig { width: 4, kernel: 3, layers: 2, dropout: 0.0 };
-    let mut network = config.init(3, 1, &Device::flex()).unwrap();
+    let mut network = config.init(3, &mut generator(), &Device::flex()).unwrap();
     let of = &golden["convolutional"];
     let (embedding, layers) = network.parts_mut();
     set_linear(embedding, &of["embedding"]);
@@ -86,7 +93,7 @@ fn the_transformer_is_that_of_pytorch() {
     let golden = golden();
     let config =
         TransformerConfig { width: 4, heads: 2, layers: 1, window: 3, feed_forward: 2, dropout: 0.0 };
-    let mut network = config.init(3, 1, &Device::flex()).unwrap();
+    let mut network = config.init(3, &mut generator(), &Device::flex()).unwrap();
     let of = &golden["transformer"];
     for (name, linear) in network.linears_mut() {
         set_linear(linear, &of[name]);

@@ -6,10 +6,10 @@ use burn::tensor::{Device, Tensor, activation};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::context::Context;
-use super::initial::{Initial, drop_share};
-use super::{at_least_one, droppable};
-use crate::error::SupervisedError;
+use crate::context::Context;
+use crate::error::NetworkError;
+use crate::initial::{Initial, drop_share};
+use crate::network::{at_least_one, droppable};
 
 /// Sizes of a [`Perceptron`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,26 +35,26 @@ impl PerceptronConfig {
     /// Refuses sizes outside their range.
     ///
     /// # Errors
-    /// [`SupervisedError::Config`] names the field.
-    pub fn validate(&self) -> Result<(), SupervisedError> {
+    /// [`NetworkError::Config`] names the field.
+    pub fn validate(&self) -> Result<(), NetworkError> {
         at_least_one("width", self.width)?;
         at_least_one("layers", self.layers)?;
         droppable(self.dropout)?;
         if self.lags.is_empty() || self.lags.windows(2).any(|two| two[0] >= two[1]) {
             let remedy = "give at least one lag, in increasing order";
-            return Err(SupervisedError::config("lags", format!("{:?}", self.lags), remedy));
+            return Err(NetworkError::config("lags", format!("{:?}", self.lags), remedy));
         }
         Ok(())
     }
 
-    pub(super) fn init(
+    pub(crate) fn init(
         &self,
         inputs: usize,
-        seed: u64,
+        random: &mut dyn Rng,
         device: &Device,
-    ) -> Result<Perceptron, SupervisedError> {
+    ) -> Result<Perceptron, NetworkError> {
         self.validate()?;
-        let mut initial = Initial::new(seed, device);
+        let mut initial = Initial::new(random, device);
         let mut before = inputs * self.lags.len();
         let mut layers = Vec::with_capacity(self.layers);
         for _ in 0..self.layers {
@@ -82,11 +82,11 @@ impl Perceptron {
         &self.config
     }
 
-    pub(super) fn context(&self) -> Context {
+    pub(crate) fn context(&self) -> Context {
         Context { rows: self.config.lags.last().copied().unwrap_or(0), inputs: self.inputs }
     }
 
-    pub(super) fn forward(&self, rows: &Tensor<3>, dropout: &mut Option<&mut dyn Rng>) -> Tensor<3> {
+    pub(crate) fn forward(&self, rows: &Tensor<3>, dropout: &mut Option<&mut dyn Rng>) -> Tensor<3> {
         let reach = self.context().rows;
         let time = rows.dims()[1] - reach;
         let of_lag = |lag: &usize| rows.clone().narrow(1, reach - lag, time);

@@ -3,11 +3,12 @@
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, activation};
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::initial::{Initial, drop_share};
-use super::{NetworkRun, NetworkState, at_least_one, droppable, foreign_state};
-use crate::error::SupervisedError;
+use crate::error::NetworkError;
+use crate::initial::{Initial, drop_share};
+use crate::network::{NetworkRun, NetworkState, at_least_one, droppable, foreign_state};
 
 /// Sizes of an [`Lstm`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,16 +32,21 @@ impl LstmConfig {
     /// Refuses sizes outside their range.
     ///
     /// # Errors
-    /// [`SupervisedError::Config`] names the field.
-    pub fn validate(&self) -> Result<(), SupervisedError> {
+    /// [`NetworkError::Config`] names the field.
+    pub fn validate(&self) -> Result<(), NetworkError> {
         at_least_one("width", self.width)?;
         at_least_one("layers", self.layers)?;
         droppable(self.dropout)
     }
 
-    pub(super) fn init(&self, inputs: usize, seed: u64, device: &Device) -> Result<Lstm, SupervisedError> {
+    pub(crate) fn init(
+        &self,
+        inputs: usize,
+        random: &mut dyn Rng,
+        device: &Device,
+    ) -> Result<Lstm, NetworkError> {
         self.validate()?;
-        let mut initial = Initial::new(seed, device);
+        let mut initial = Initial::new(random, device);
         let mut layers = Vec::with_capacity(self.layers);
         let mut before = inputs;
         for _ in 0..self.layers {
@@ -59,7 +65,7 @@ impl LstmConfig {
 
 /// One layer; its columns are the gates i, f, g, o, as PyTorch orders them.
 #[derive(Module, Debug)]
-pub(super) struct LstmLayer {
+pub(crate) struct LstmLayer {
     input: Linear,
     /// Without bias.
     recurrent: Linear,
@@ -93,24 +99,24 @@ impl Lstm {
     }
 
     #[cfg(test)]
-    pub(super) fn layers_mut(&mut self) -> &mut [LstmLayer] {
+    pub(crate) fn layers_mut(&mut self) -> &mut [LstmLayer] {
         &mut self.layers
     }
 
-    pub(super) fn empty_state(&self, batch: usize, device: &Device) -> Vec<LstmLayerState> {
+    pub(crate) fn empty_state(&self, batch: usize, device: &Device) -> Vec<LstmLayerState> {
         let zeros = || Tensor::zeros([batch, self.config.width], device);
         self.layers.iter().map(|_| LstmLayerState { hidden: zeros(), cell: zeros() }).collect()
     }
 
-    pub(super) fn run(
+    pub(crate) fn run(
         &self,
         input: Tensor<3>,
         run: NetworkRun<'_>,
-    ) -> Result<(Tensor<3>, Option<NetworkState>), SupervisedError> {
+    ) -> Result<(Tensor<3>, Option<NetworkState>), NetworkError> {
         let [batch, time, inputs] = input.dims();
         if inputs != self.inputs {
             let reason = format!("they have {inputs} columns, the network takes {}", self.inputs);
-            return Err(SupervisedError::data("the inputs", reason));
+            return Err(NetworkError::data("the inputs", reason));
         }
         let NetworkRun { state, mut dropout, keep_state, last_only } = run;
         let mut state = match state {
@@ -137,7 +143,7 @@ impl Lstm {
 
 impl LstmLayer {
     #[cfg(test)]
-    pub(super) fn parts_mut(&mut self) -> (&mut Linear, &mut Linear) {
+    pub(crate) fn parts_mut(&mut self) -> (&mut Linear, &mut Linear) {
         (&mut self.input, &mut self.recurrent)
     }
 

@@ -1,10 +1,16 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::*;
-use crate::random::generator;
-use crate::trainer::values;
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{Rng, SeedableRng};
+use xlstm::XlstmConfig;
+
+use crate::*;
 
 const INPUTS: usize = 5;
+
+fn generator(seed: u64) -> Xoshiro256PlusPlus {
+    Xoshiro256PlusPlus::seed_from_u64(seed)
+}
 
 fn architectures() -> Vec<Architecture> {
     vec![
@@ -27,7 +33,7 @@ fn input(batch: usize, time: usize) -> Tensor<3> {
 }
 
 fn network(architecture: &Architecture) -> Network {
-    architecture.init(INPUTS, 3, &Device::flex()).unwrap()
+    architecture.init(INPUTS, &mut generator(3), &Device::flex()).unwrap()
 }
 
 fn close(left: &[f32], right: &[f32]) -> bool {
@@ -110,7 +116,7 @@ fn dropout_follows_its_generator() {
             let network = network(&architecture);
             assert!(architecture.drops());
             let run = |seed: u64| {
-                let mut generator = generator(seed, "test", 0);
+                let mut generator = generator(seed);
                 let dropout = Some(&mut generator as &mut dyn Rng);
                 let run = NetworkRun { dropout, ..NetworkRun::default() };
                 values(network.run(input(3, 8), run).unwrap().0).unwrap()
@@ -130,7 +136,7 @@ fn seeds_decide_the_initial_weights() {
             continue;
         }
         let of = |seed: u64| {
-            let network = architecture.init(INPUTS, seed, &Device::flex()).unwrap();
+            let network = architecture.init(INPUTS, &mut generator(seed), &Device::flex()).unwrap();
             values(network.forward(input(1, 4)).unwrap()).unwrap()
         };
         assert_eq!(of(1), of(1));
@@ -158,6 +164,37 @@ fn what_does_not_fit_is_refused() {
         Architecture::Lstm(LstmConfig { layers: 0, ..Default::default() }),
         Architecture::Transformer(TransformerConfig { heads: 5, ..Default::default() }),
     ] {
-        assert!(wrong.init(INPUTS, 1, &Device::flex()).is_err(), "{wrong:?}");
+        assert!(wrong.init(INPUTS, &mut generator(1), &Device::flex()).is_err(), "{wrong:?}");
+    }
+}
+
+/// A state that goes out as rows and comes back runs on as the one that stayed.
+#[test]
+fn a_state_goes_out_and_in_as_rows() {
+    let device = Device::flex();
+    for architecture in architectures() {
+        let network = network(&architecture);
+        let run = |state, from: usize| {
+            let run = NetworkRun { state, keep_state: true, ..NetworkRun::default() };
+            let (hidden, state) = network.run(input(3, 9).narrow(1, from, 4), run).unwrap();
+            (values(hidden).unwrap(), state.unwrap())
+        };
+        let (_, state) = run(None, 0);
+        let rows = state.to_rows().unwrap();
+        let width = network.state_width(&device).unwrap();
+        assert_eq!(rows.len(), 3 * width, "{architecture:?}");
+        let back = network.state_from_rows(&rows, 3, &device).unwrap();
+        assert_eq!(back.to_rows().unwrap(), rows, "{architecture:?}");
+        assert_eq!(run(Some(back), 4).0, run(Some(state), 4).0, "{architecture:?}");
+        // Sequences can be taken apart: the second row alone is the second sequence.
+        let second = network.state_from_rows(&rows[width..2 * width], 1, &device).unwrap();
+        let run_second = NetworkRun { state: Some(second), ..NetworkRun::default() };
+        let alone = network.run(input(3, 9).narrow(0, 1, 1).narrow(1, 4, 4), run_second).unwrap().0;
+        let all = run(Some(network.state_from_rows(&rows, 3, &device).unwrap()), 4).0;
+        let per_sequence = all.len() / 3;
+        assert!(close(&values(alone).unwrap(), &all[per_sequence..2 * per_sequence]), "{architecture:?}");
+        for wrong in [rows.len() - 3, rows.len() + 3, rows.len() - 1] {
+            assert!(network.state_from_rows(&vec![0.0; wrong], 3, &device).is_err(), "{architecture:?}");
+        }
     }
 }

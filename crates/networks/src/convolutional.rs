@@ -6,10 +6,10 @@ use burn::tensor::{Device, Tensor, activation};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::context::Context;
-use super::initial::{Initial, drop_share};
-use super::{at_least_one, droppable};
-use crate::error::SupervisedError;
+use crate::context::Context;
+use crate::error::NetworkError;
+use crate::initial::{Initial, drop_share};
+use crate::network::{at_least_one, droppable};
 
 /// Sizes of a [`Convolutional`] network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,26 +35,26 @@ impl ConvolutionalConfig {
     /// Refuses sizes outside their range.
     ///
     /// # Errors
-    /// [`SupervisedError::Config`] names the field.
-    pub fn validate(&self) -> Result<(), SupervisedError> {
+    /// [`NetworkError::Config`] names the field.
+    pub fn validate(&self) -> Result<(), NetworkError> {
         at_least_one("width", self.width)?;
         at_least_one("kernel", self.kernel)?;
         at_least_one("layers", self.layers)?;
         if self.layers > 16 {
             let remedy = "give at most 16: each doubles the rows that are seen";
-            return Err(SupervisedError::config("layers", self.layers, remedy));
+            return Err(NetworkError::config("layers", self.layers, remedy));
         }
         droppable(self.dropout)
     }
 
-    pub(super) fn init(
+    pub(crate) fn init(
         &self,
         inputs: usize,
-        seed: u64,
+        random: &mut dyn Rng,
         device: &Device,
-    ) -> Result<Convolutional, SupervisedError> {
+    ) -> Result<Convolutional, NetworkError> {
         self.validate()?;
-        let mut initial = Initial::new(seed, device);
+        let mut initial = Initial::new(random, device);
         let embedding = initial.linear(inputs, self.width);
         let layers = (0..self.layers)
             .map(|_| ConvolutionalLayer {
@@ -94,16 +94,16 @@ impl Convolutional {
     }
 
     #[cfg(test)]
-    pub(super) fn parts_mut(&mut self) -> (&mut Linear, impl Iterator<Item = &mut Linear>) {
+    pub(crate) fn parts_mut(&mut self) -> (&mut Linear, impl Iterator<Item = &mut Linear>) {
         (&mut self.embedding, self.layers.iter_mut().map(|layer| &mut layer.taps))
     }
 
-    pub(super) fn context(&self) -> Context {
+    pub(crate) fn context(&self) -> Context {
         let rows = (0..self.config.layers).map(|layer| (self.config.kernel - 1) << layer).sum();
         Context { rows, inputs: self.inputs }
     }
 
-    pub(super) fn forward(&self, rows: Tensor<3>, dropout: &mut Option<&mut dyn Rng>) -> Tensor<3> {
+    pub(crate) fn forward(&self, rows: Tensor<3>, dropout: &mut Option<&mut dyn Rng>) -> Tensor<3> {
         let mut x = self.embedding.forward(rows);
         for (index, layer) in self.layers.iter().enumerate() {
             let dilation = 1 << index;

@@ -6,10 +6,10 @@ use burn::tensor::{Device, Tensor, activation};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::context::Context;
-use super::initial::{Initial, drop_share};
-use super::{at_least_one, droppable};
-use crate::error::SupervisedError;
+use crate::context::Context;
+use crate::error::NetworkError;
+use crate::initial::{Initial, drop_share};
+use crate::network::{at_least_one, droppable};
 
 /// Added to the scores of rows that must not be seen: their weights become exact zeros.
 const UNSEEN: f32 = -1e9;
@@ -42,8 +42,8 @@ impl TransformerConfig {
     /// Refuses sizes outside their range.
     ///
     /// # Errors
-    /// [`SupervisedError::Config`] names the field.
-    pub fn validate(&self) -> Result<(), SupervisedError> {
+    /// [`NetworkError::Config`] names the field.
+    pub fn validate(&self) -> Result<(), NetworkError> {
         for (field, value) in [
             ("width", self.width),
             ("heads", self.heads),
@@ -54,19 +54,19 @@ impl TransformerConfig {
             at_least_one(field, value)?;
         }
         if !self.width.is_multiple_of(self.heads) {
-            return Err(SupervisedError::config("heads", self.heads, "give a divisor of `width`"));
+            return Err(NetworkError::config("heads", self.heads, "give a divisor of `width`"));
         }
         droppable(self.dropout)
     }
 
-    pub(super) fn init(
+    pub(crate) fn init(
         &self,
         inputs: usize,
-        seed: u64,
+        random: &mut dyn Rng,
         device: &Device,
-    ) -> Result<Transformer, SupervisedError> {
+    ) -> Result<Transformer, NetworkError> {
         self.validate()?;
-        let mut initial = Initial::new(seed, device);
+        let mut initial = Initial::new(random, device);
         let width = self.width;
         let embedding = initial.linear(inputs, width);
         let norm = || LayerNormConfig::new(width).init(device);
@@ -121,7 +121,7 @@ impl Transformer {
     }
 
     #[cfg(test)]
-    pub(super) fn linears_mut(&mut self) -> Vec<(&'static str, &mut Linear)> {
+    pub(crate) fn linears_mut(&mut self) -> Vec<(&'static str, &mut Linear)> {
         let mut all = vec![("embedding", &mut self.embedding)];
         for layer in &mut self.layers {
             all.extend([
@@ -136,11 +136,11 @@ impl Transformer {
         all
     }
 
-    pub(super) fn context(&self) -> Context {
+    pub(crate) fn context(&self) -> Context {
         Context { rows: self.config.layers * (self.config.window - 1), inputs: self.inputs }
     }
 
-    pub(super) fn forward(&self, rows: Tensor<3>, dropout: &mut Option<&mut dyn Rng>) -> Tensor<3> {
+    pub(crate) fn forward(&self, rows: Tensor<3>, dropout: &mut Option<&mut dyn Rng>) -> Tensor<3> {
         let share = self.config.dropout;
         let lost = self.config.window - 1;
         let mut x = self.embedding.forward(rows);

@@ -1,14 +1,7 @@
-//! The body of a classifier: from windows `[batch, time, inputs]` to hidden vectors `[batch, time, width]`.
+//! From windows `[batch, time, inputs]` to hidden vectors `[batch, time, width]`.
 //!
-//! The product is the xLSTM; the others are what it has to beat. All of them run causally over sequences of any length and
-//! carry a state from call to call, so that one trainer, one recipe and one predictor serve them all.
-
-mod context;
-mod convolutional;
-mod initial;
-mod lstm;
-mod perceptron;
-mod transformer;
+//! All networks run causally over sequences of any length and carry a state from call to call, so that one trainer, one recipe and
+//! one predictor serve them all.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -16,12 +9,11 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 use xlstm::{Run, Xlstm, XlstmConfig, XlstmState};
 
-pub use convolutional::{Convolutional, ConvolutionalConfig};
-pub use lstm::{Lstm, LstmConfig, LstmLayerState};
-pub use perceptron::{Perceptron, PerceptronConfig};
-pub use transformer::{Transformer, TransformerConfig};
-
-use crate::error::SupervisedError;
+use crate::convolutional::{Convolutional, ConvolutionalConfig};
+use crate::error::NetworkError;
+use crate::lstm::{Lstm, LstmConfig, LstmLayerState};
+use crate::perceptron::{Perceptron, PerceptronConfig};
+use crate::transformer::{Transformer, TransformerConfig};
 
 /// Which network, and its sizes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,18 +80,23 @@ pub struct NetworkRun<'a> {
 }
 
 impl Architecture {
-    /// Makes a network for rows of `inputs` columns, its initial weights drawn from `seed`; an xLSTM has both in its own
-    /// configuration.
+    /// Makes a network for rows of `inputs` columns, its initial weights drawn from `random`; an xLSTM has columns and
+    /// seed in its own configuration.
     ///
     /// # Errors
-    /// [`SupervisedError::Config`] or [`SupervisedError::Network`] where sizes are out of range or do not fit together.
-    pub fn init(&self, inputs: usize, seed: u64, device: &Device) -> Result<Network, SupervisedError> {
+    /// [`NetworkError::Config`] or [`NetworkError::Xlstm`] where sizes are out of range or do not fit together.
+    pub fn init(
+        &self,
+        inputs: usize,
+        random: &mut dyn Rng,
+        device: &Device,
+    ) -> Result<Network, NetworkError> {
         Ok(match self {
             Self::Xlstm(config) => Network::Xlstm(config.init(device)?),
-            Self::Perceptron(config) => Network::Perceptron(config.init(inputs, seed, device)?),
-            Self::Convolutional(config) => Network::Convolutional(config.init(inputs, seed, device)?),
-            Self::Lstm(config) => Network::Lstm(config.init(inputs, seed, device)?),
-            Self::Transformer(config) => Network::Transformer(config.init(inputs, seed, device)?),
+            Self::Perceptron(config) => Network::Perceptron(config.init(inputs, random, device)?),
+            Self::Convolutional(config) => Network::Convolutional(config.init(inputs, random, device)?),
+            Self::Lstm(config) => Network::Lstm(config.init(inputs, random, device)?),
+            Self::Transformer(config) => Network::Transformer(config.init(inputs, random, device)?),
         })
     }
 
@@ -134,7 +131,7 @@ impl Architecture {
     ///
     /// # Errors
     /// As [`Self::init`].
-    pub fn validate(&self) -> Result<(), SupervisedError> {
+    pub fn validate(&self) -> Result<(), NetworkError> {
         match self {
             Self::Xlstm(config) => Ok(config.validate()?),
             Self::Perceptron(config) => config.validate(),
@@ -176,12 +173,12 @@ impl Network {
     /// `input` `[batch, time, inputs]`, the result `[batch, time, width]`.
     ///
     /// # Errors
-    /// [`SupervisedError::Data`] where the columns or the state are those of another network; [`SupervisedError::Network`].
+    /// [`NetworkError::Data`] where the columns or the state are those of another network; [`NetworkError::Xlstm`].
     pub fn run(
         &self,
         input: Tensor<3>,
         run: NetworkRun<'_>,
-    ) -> Result<(Tensor<3>, Option<NetworkState>), SupervisedError> {
+    ) -> Result<(Tensor<3>, Option<NetworkState>), NetworkError> {
         match self {
             Self::Xlstm(network) => {
                 let state = match run.state {
@@ -214,32 +211,27 @@ impl Network {
     ///
     /// # Errors
     /// As [`Self::run`].
-    pub fn forward(&self, input: Tensor<3>) -> Result<Tensor<3>, SupervisedError> {
+    pub fn forward(&self, input: Tensor<3>) -> Result<Tensor<3>, NetworkError> {
         Ok(self.run(input, NetworkRun::default())?.0)
     }
 }
 
-fn foreign_state() -> SupervisedError {
-    SupervisedError::data("the state", "it is of another network; begin with an empty one")
+pub(crate) fn foreign_state() -> NetworkError {
+    NetworkError::data("the state", "it is of another network; begin with an empty one")
 }
 
 /// Refuses a size of 0.
-fn at_least_one(field: &str, value: usize) -> Result<(), SupervisedError> {
+pub(crate) fn at_least_one(field: &str, value: usize) -> Result<(), NetworkError> {
     if value == 0 {
-        return Err(SupervisedError::config(field, value, "give at least 1"));
+        return Err(NetworkError::config(field, value, "give at least 1"));
     }
     Ok(())
 }
 
 /// Refuses what is no share that can be dropped.
-fn droppable(share: f64) -> Result<(), SupervisedError> {
+pub(crate) fn droppable(share: f64) -> Result<(), NetworkError> {
     if (0.0..1.0).contains(&share) {
         return Ok(());
     }
-    Err(SupervisedError::config("dropout", share, "give a share of 0 or more, below 1"))
+    Err(NetworkError::config("dropout", share, "give a share of 0 or more, below 1"))
 }
-
-#[cfg(test)]
-mod tests;
-#[cfg(test)]
-mod torch_tests;

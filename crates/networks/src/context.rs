@@ -3,12 +3,12 @@
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
-use super::{NetworkRun, NetworkState, foreign_state};
-use crate::error::SupervisedError;
+use crate::error::NetworkError;
+use crate::network::{NetworkRun, NetworkState, foreign_state};
 
 /// How many rows before a step count for it, and how wide they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Context {
+pub(crate) struct Context {
     pub rows: usize,
     pub inputs: usize,
 }
@@ -17,17 +17,17 @@ pub(super) struct Context {
 type Rows<'a> = (Tensor<3>, Option<NetworkState>, Option<&'a mut dyn Rng>);
 
 impl Context {
-    pub(super) fn empty(self, batch: usize, device: &Device) -> NetworkState {
+    pub(crate) fn empty(self, batch: usize, device: &Device) -> NetworkState {
         NetworkState::Rows(Tensor::zeros([batch, self.rows, self.inputs], device))
     }
 
     /// Puts the rows of the state in front of the input: `[batch, rows + time, inputs]`, of which a network without padding
     /// makes `time` outputs (one, where the last alone is wanted).
-    pub(super) fn rows(self, input: Tensor<3>, run: NetworkRun<'_>) -> Result<Rows<'_>, SupervisedError> {
+    pub(crate) fn rows(self, input: Tensor<3>, run: NetworkRun<'_>) -> Result<Rows<'_>, NetworkError> {
         let [batch, time, inputs] = input.dims();
         if inputs != self.inputs {
             let reason = format!("they have {inputs} columns, the network takes {}", self.inputs);
-            return Err(SupervisedError::data("the inputs", reason));
+            return Err(NetworkError::data("the inputs", reason));
         }
         let before = match run.state {
             Some(NetworkState::Rows(rows)) => rows,
