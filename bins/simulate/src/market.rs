@@ -10,11 +10,11 @@ use market_data::import::gather_candles;
 use market_data::store::Store;
 use market_data::{CandleSeries, ExogenousSeries, MarketDataError, SeriesKey, Timeframe, Timestamp};
 use sim::backtest::CandleSignal;
+use sim::funding::{Funding, funding_name, funding_of};
 use supervised::{CandleSource, Predictor};
 
 use crate::Work;
 use crate::configuration::Configuration;
-use crate::funding::{self, Funding};
 use crate::importance;
 use crate::model::{Model, Said};
 use crate::retraining::{purged_paths, walk_forward};
@@ -80,7 +80,7 @@ impl Market {
         }
         let mut exogenous = gathered.exogenous;
         read_stored(&mut exogenous, arguments, &gathered.series, predictor.as_ref())?;
-        let names: Vec<String> = gathered.series.iter().map(|one| funding::name_of(one.key())).collect();
+        let names: Vec<String> = gathered.series.iter().map(|one| funding_name(one.key())).collect();
         let records: Vec<ExogenousSeries> =
             exogenous.iter().filter(|one| names.iter().any(|name| name == one.name())).cloned().collect();
         let mut market = Self {
@@ -101,7 +101,7 @@ impl Market {
         }
         market.cut(arguments)?;
         market.funding =
-            market.series.iter().map(|one| funding::of(one, &records)).collect::<anyhow::Result<_>>()?;
+            market.series.iter().map(|one| funding_of(one, &records)).collect::<Result<_, _>>()?;
         Ok(market)
     }
 
@@ -236,7 +236,7 @@ fn read_stored(
     series: &[CandleSeries],
     predictor: Option<&Predictor>,
 ) -> anyhow::Result<()> {
-    let mut wanted: Vec<String> = series.iter().map(|one| funding::name_of(one.key())).collect();
+    let mut wanted: Vec<String> = series.iter().map(|one| funding_name(one.key())).collect();
     if let Some(predictor) = predictor {
         wanted.extend(series.iter().flat_map(|one| predictor.bundle().spec.exogenous_of(one.key())));
     }

@@ -6,10 +6,10 @@ use anyhow::{Context, ensure};
 use command_line::{CommonArguments, now_millis};
 use features::FeatureSpec;
 use labels::splits::TimeRange;
-use market_data::import::{ImportOptions, gather_candles};
+use market_data::import::ImportOptions;
 use market_data::store::Store;
-use market_data::{CandleSeries, ExogenousSeries, SeriesKey, Timestamp};
-use supervised::{CandleSource, FrameLogits, Periods};
+use market_data::{SeriesKey, Timestamp};
+use supervised::{CandleSelection, CandleSource, FrameLogits, Periods};
 
 use crate::Input;
 use crate::configuration::Configuration;
@@ -21,60 +21,22 @@ pub(crate) fn read(
     spec: &FeatureSpec,
     common: &CommonArguments,
 ) -> anyhow::Result<CandleSource> {
-    let asked_for = |key: &SeriesKey| {
-        input.timeframe.is_none_or(|timeframe| timeframe == key.timeframe)
-            && (input.series.is_empty() || input.series.contains(&key.to_string()))
-    };
-    // The reference symbol may be another one than is asked for.
-    let wanted = |key: &SeriesKey| asked_for(key) || spec.cross_asset.enabled;
+    let selection = CandleSelection { timeframe: input.timeframe, series: input.series.clone() };
     let spinner = common.progress().spinner("read");
     let now = now_millis().map(Timestamp::from_millis);
-    let mut gathered = gather_candles(&input.data, options, now, &wanted)?;
+    let (candles, notes) = CandleSource::read(&input.data, &selection, options, spec, now, &|_| Vec::new())?;
     spinner.finish();
-    for note in &gathered.notes {
+    for note in notes {
         tracing::info!("{note}");
     }
-    for (path, error) in &gathered.refused {
-        tracing::warn!(file = %path.display(), "refused: {error}");
+    for (path, error) in &candles.refused {
+        tracing::warn!(file = %path, "refused: {error}");
     }
-    gathered.require(&input.series)?;
-    let keys: Vec<SeriesKey> =
-        gathered.series.iter().map(CandleSeries::key).filter(|key| asked_for(key)).cloned().collect();
-    let refused = gathered
-        .refused
-        .iter()
-        .map(|(path, error)| (path.display().to_string(), error.to_string()))
-        .collect();
-    let outside: Vec<CandleSeries> = gathered.series.extract_if(.., |one| !asked_for(one.key())).collect();
-    gathered.one_timeframe()?;
-    gathered.series.extend(outside);
-    read_stored_exogenous(&mut gathered.exogenous, input, &keys, spec)?;
-    Ok(CandleSource::new(keys, gathered.series, gathered.exogenous, refused)?)
+    Ok(candles)
 }
 
 fn stores(input: &Input) -> impl Iterator<Item = Store> {
     input.data.iter().filter(|path| path.is_dir()).map(Store::new)
-}
-
-/// Reads the exogenous series that the features need from the stores.
-fn read_stored_exogenous(
-    exogenous: &mut Vec<ExogenousSeries>,
-    input: &Input,
-    keys: &[SeriesKey],
-    spec: &FeatureSpec,
-) -> anyhow::Result<()> {
-    let wanted: Vec<String> = keys.iter().flat_map(|key| spec.exogenous_of(key)).collect();
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    for store in stores(input) {
-        for name in store.exogenous_names()? {
-            if wanted.contains(&name) && !exogenous.iter().any(|series| series.name() == name) {
-                exogenous.push(store.read_exogenous(&name)?);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The logarithms of the best possible probabilities of the rows that `found` has, from the exogenous series that a synthetic

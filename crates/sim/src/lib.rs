@@ -2,7 +2,8 @@
 //!
 //! A [`backtest`] drives the engine of `trading`, the one that trades live, through candles and the simulated [`venue`]; [`metrics`]
 //! measure the result, [`regime`] says in which markets it was made, [`walk_forward`] whether it held fold by fold, [`luck`] how
-//! much of it could be chance, [`monte_carlo`] what else could have come out, and [`report`] writes it down.
+//! much of it could be chance, [`monte_carlo`] what else could have come out, and [`report`] writes it down. The [`market_environment`]
+//! is the market for reinforcement learning, and `policy` (a feature, on by default) trains, keeps and judges policies in it.
 //!
 //! Invariants:
 //! - What is decided at the close of a candle can trade in the next one at the earliest.
@@ -10,7 +11,7 @@
 //! - The account is that of `trading`: nothing is accounted a second time here.
 //! - The same data, settings and seed give the same bytes, on any number of threads.
 //!
-//! It opens no connection and no file, reads no clock, trains no network, and draws no random number without a seed.
+//! It opens no connection, no file but policies and their models, reads no clock, and draws no random number without a seed.
 //!
 //! ```
 //! use sim::metrics::{EquityCurve, Metrics, MetricsConfig, OrderCounts};
@@ -27,10 +28,13 @@
 
 pub mod backtest;
 mod error;
+pub mod funding;
 pub mod luck;
 pub mod market_environment;
 pub mod metrics;
 pub mod monte_carlo;
+#[cfg(feature = "policies")]
+pub mod policy;
 pub mod regime;
 pub mod report;
 pub mod venue;

@@ -1,12 +1,15 @@
 //! The candles that a model is trained or run on, and what is computed from them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use features::{FeatureFrame, FeatureSpec, Outside};
 use labels::splits::{SplitPlan, TimeRange};
 use labels::threshold_search::{Goal, search_threshold};
 use labels::{LabelSeries, Labeler};
-use market_data::{CandleSeries, ExogenousSeries, SeriesKey, Timeframe};
+use market_data::import::{ImportOptions, gather_candles};
+use market_data::store::Store;
+use market_data::{CandleSeries, ExogenousSeries, SeriesKey, Timeframe, Timestamp};
 use rayon::prelude::*;
 
 use crate::dataset::{Dataset, DatasetSeries, LabelledFrame};
@@ -26,7 +29,74 @@ pub struct CandleSource {
     exogenous: Vec<ExogenousSeries>,
 }
 
+/// Which of the series that files and stores hold are worked on.
+#[derive(Clone, Debug, Default)]
+pub struct CandleSelection {
+    /// Series of this timeframe alone.
+    pub timeframe: Option<Timeframe>,
+    /// These series alone, as their keys are written; all where there is none.
+    pub series: Vec<String>,
+}
+
+impl CandleSelection {
+    /// Whether a series is worked on.
+    #[must_use]
+    pub fn takes(&self, key: &SeriesKey) -> bool {
+        self.timeframe.is_none_or(|timeframe| timeframe == key.timeframe)
+            && (self.series.is_empty() || self.series.contains(&key.to_string()))
+    }
+}
+
 impl CandleSource {
+    /// Reads files, directories, patterns and stores: the series of the selection, the references that their features need, the
+    /// exogenous series of all files, and from stores those that the features need or `exogenous` names. Gives what was assumed or
+    /// left out, too. `now` is the present, where it is known: candles after it are refused.
+    ///
+    /// # Errors
+    /// [`SupervisedError::MarketData`] for what cannot be read; [`SupervisedError::Data`] as [`Self::new`].
+    pub fn read(
+        paths: &[PathBuf],
+        selection: &CandleSelection,
+        options: &ImportOptions,
+        spec: &FeatureSpec,
+        now: Option<Timestamp>,
+        exogenous: &dyn Fn(&SeriesKey) -> Vec<String>,
+    ) -> Result<(Self, Vec<String>), SupervisedError> {
+        // The reference symbol may be another one than is asked for.
+        let wanted = |key: &SeriesKey| selection.takes(key) || spec.cross_asset.enabled;
+        let mut gathered = gather_candles(paths, options, now, &wanted)?;
+        gathered.require(&selection.series)?;
+        let keys: Vec<SeriesKey> = gathered
+            .series
+            .iter()
+            .map(CandleSeries::key)
+            .filter(|key| selection.takes(key))
+            .cloned()
+            .collect();
+        let outside: Vec<CandleSeries> =
+            gathered.series.extract_if(.., |one| !selection.takes(one.key())).collect();
+        gathered.one_timeframe()?;
+        gathered.series.extend(outside);
+        let of_key = |key: &SeriesKey| spec.exogenous_of(key).into_iter().chain(exogenous(key));
+        let names: Vec<String> = keys.iter().flat_map(of_key).collect();
+        for store in paths.iter().filter(|path| path.is_dir()).map(Store::new) {
+            for name in store.exogenous_names()? {
+                if names.contains(&name) && !gathered.exogenous.iter().any(|series| series.name() == name) {
+                    gathered.exogenous.push(store.read_exogenous(&name)?);
+                }
+            }
+        }
+        let refused = gathered.refused.iter();
+        let refused = refused.map(|(path, error)| (path.display().to_string(), error.to_string())).collect();
+        Ok((Self::new(keys, gathered.series, gathered.exogenous, refused)?, gathered.notes))
+    }
+
+    /// What the features, and whoever else, take from outside.
+    #[must_use]
+    pub fn exogenous(&self) -> &[ExogenousSeries] {
+        &self.exogenous
+    }
+
     /// `keys` are worked on; the other series are there for features that need a reference.
     ///
     /// # Errors

@@ -26,7 +26,8 @@
 //! - The class order is `[Sell, Hold, Buy]` everywhere.
 //!
 //! It never sees an order or a fee, never balances classes in validation or test, draws no chart, prints nothing, and reads no
-//! clock, no environment variable and no file but bundles with their baselines, checkpoints, studies and TensorBoard's events.
+//! clock, no environment variable and no file but candles, bundles with their baselines, checkpoints, studies and TensorBoard's
+//! events.
 //!
 //! ```
 //! use features::{FeatureSpec, Outside};
@@ -81,7 +82,7 @@ pub use networks;
 
 pub use assessment::{Assessment, JudgedRows, ScoredRows, Skill, assess, assess_judged, calibrate};
 pub use bundle::{Interval, ModelBundle, Origin, StoredBaseline};
-pub use candle_source::CandleSource;
+pub use candle_source::{CandleSelection, CandleSource};
 pub use classifier::{Classifier, ClassifierConfig};
 pub use config::{
     CalibrationConfig, NetworkConfig, Objective, SupervisedConfig, TemperatureConfig, ValidationConfig,

@@ -6,6 +6,8 @@
 //! Without memory each observation begins with an empty state. With memory an observation is one row, and the state goes on
 //! from step to step: derivatives run through a sequence, not into the state that it began with.
 
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -39,6 +41,9 @@ pub struct SequenceConfig {
     pub activation: Activation,
     /// What the learning rate of the body is multiplied by; 0 leaves it as it is.
     pub body_learning_rate: f32,
+    /// Parameters that the body begins with, as [`networks::parameters`] gives them: those of a trained network. No part of a file.
+    #[serde(skip)]
+    pub body: Option<Arc<[f32]>>,
 }
 
 impl Default for SequenceConfig {
@@ -52,6 +57,7 @@ impl Default for SequenceConfig {
             hidden: vec![64],
             activation: Activation::default(),
             body_learning_rate: 1.0,
+            body: None,
         }
     }
 }
@@ -178,7 +184,8 @@ impl SequenceNetwork {
             true => plain.body.empty_state(1, &Device::flex()).to_rows().map_err(refused)?,
             false => Vec::new(),
         };
-        Ok(Self {
+        let body = config.body.take();
+        let mut new = Self {
             config,
             inputs,
             outputs,
@@ -191,7 +198,17 @@ impl SequenceNetwork {
             tracked,
             initial_state,
             remembered: None,
-        })
+        };
+        if let Some(body) = body {
+            let own = new.body_mut();
+            if body.len() != own.len() {
+                let problem =
+                    format!("{} for a body of {}; give those of the same network", body.len(), own.len());
+                return Err(RlError::shape("the parameters to begin with", problem));
+            }
+            own.copy_from_slice(&body);
+        }
+        Ok(new)
     }
 
     /// What it was made from; columns and seed of an xLSTM are those that it got.

@@ -22,6 +22,7 @@ pub(super) struct Checkpoint {
     averages: Vec<Averages>,
     ended: Vec<Episode>,
     ended_accounts: Vec<f32>,
+    ended_equity: Vec<f64>,
 }
 
 impl Checkpoint {
@@ -37,6 +38,7 @@ impl Checkpoint {
             averages: environment.averages.clone(),
             ended: environment.ended.clone(),
             ended_accounts: environment.ended_accounts.clone(),
+            ended_equity: environment.ended_equity.clone(),
         }
     }
 
@@ -64,6 +66,7 @@ impl Checkpoint {
         environment.averages = self.averages;
         environment.ended = self.ended;
         environment.ended_accounts = self.ended_accounts;
+        environment.ended_equity = self.ended_equity;
         Ok(())
     }
 }

@@ -178,6 +178,15 @@ impl Default for MarketEnvironmentConfig {
 }
 
 impl MarketEnvironmentConfig {
+    /// Spaces of observations and actions over portfolios of so many assets with so many columns.
+    ///
+    /// # Errors
+    /// [`SimError::Config`] for a scheme of actions that does not fit.
+    pub fn spaces(&self, assets: usize, columns: usize) -> Result<(rl::Space, rl::Space), SimError> {
+        let width = assets * self.window * columns + self.account.width(assets);
+        Ok((rl::Space::unbounded(width), self.actions.space(assets, self.shorts)?))
+    }
+
     /// Refuses what makes no sense.
     ///
     /// # Errors

@@ -40,6 +40,8 @@ pub struct MarketEnvironment {
     /// The episodes that ended last, and what their accounts looked like: `[environments, account width]`.
     pub(super) ended: Vec<Episode>,
     pub(super) ended_accounts: Vec<f32>,
+    /// And their equity.
+    pub(super) ended_equity: Vec<f64>,
     wanted: Vec<Intention>,
     wishes: Vec<Wish>,
     fills: Option<Vec<EnvironmentFill>>,
@@ -56,10 +58,10 @@ impl MarketEnvironment {
         config.validate()?;
         let (count, assets) = (config.environments, frames.assets());
         let account_width = config.account.width(assets);
-        let width = assets * config.window * frames.columns() + account_width;
+        let (observation_space, action_space) = config.spaces(assets, frames.columns())?;
         let mut new = Self {
-            observation_space: Space::unbounded(width),
-            action_space: config.actions.space(assets, config.shorts)?,
+            observation_space,
+            action_space,
             episodes: Episodes::new(&config, &frames)?,
             accounts: Accounts::new(count, assets),
             now: vec![Episode::default(); count],
@@ -70,6 +72,7 @@ impl MarketEnvironment {
             steps: vec![0; count],
             ended: vec![Episode::default(); count],
             ended_accounts: vec![0.0; count * account_width],
+            ended_equity: vec![config.cash; count],
             wanted: vec![Intention::HOLD; assets],
             wishes: Vec::with_capacity(assets),
             fills: None,
@@ -104,10 +107,44 @@ impl MarketEnvironment {
         &self.accounts.equity
     }
 
+    /// Equity of the episode of an environment that ended last, at its end; the cash where none has, and for an environment that
+    /// there is not nothing.
+    #[must_use]
+    pub fn final_equity(&self, index: usize) -> Option<f64> {
+        self.ended_equity.get(index).copied()
+    }
+
+    /// Episodes of whole runs that the frames hold, for [`super::EpisodeConfig::WholeSeries`]; otherwise the runs that are long
+    /// enough for an episode.
+    #[must_use]
+    pub fn whole_episodes(&self) -> usize {
+        self.episodes.stretches()
+    }
+
+    /// The frames that it is played on.
+    #[must_use]
+    pub fn frames(&self) -> &MarketFrames {
+        &self.frames
+    }
+
     /// Signed lots, `[environments, assets]`.
     #[must_use]
     pub fn lots(&self) -> &[f64] {
         &self.accounts.lots
+    }
+
+    /// Signed notional of all positions of an environment over its equity, at the last close; 0 for one that there is not.
+    #[must_use]
+    pub fn exposure(&self, index: usize) -> f64 {
+        let Some(episode) = self.now.get(index) else { return 0.0 };
+        let equity = self.accounts.equity[index];
+        let notional = |(asset, frame): (usize, &MarketFrame)| {
+            self.accounts.lots[index * self.accounts.assets + asset]
+                * frame.lot
+                * frame.prices[episode.row].close
+        };
+        let frames = self.frames.portfolio(episode.portfolio);
+        if equity > 0.0 { frames.iter().enumerate().map(notional).sum::<f64>() / equity } else { 0.0 }
     }
 
     /// Portfolio and row of the frames at whose close an environment decides next; none for one that there is not.
@@ -226,6 +263,7 @@ impl MarketEnvironment {
     fn end(&mut self, frames: &MarketFrames, index: usize) {
         let episode = self.now[index];
         self.ended[index] = episode;
+        self.ended_equity[index] = self.accounts.equity[index];
         let width = self.config.account.width(self.accounts.assets);
         let part = &mut self.ended_accounts[index * width..(index + 1) * width];
         let series = frames.portfolio(episode.portfolio);

@@ -83,6 +83,11 @@ impl Episodes {
         })
     }
 
+    /// Runs of rows that are long enough for an episode.
+    pub(super) fn stretches(&self) -> usize {
+        self.stretches.len()
+    }
+
     /// Episode `number` of an environment, after so many steps of it since the reset.
     pub(super) fn draw(&self, seed: u64, environment: usize, number: u64, steps: u64) -> Episode {
         let mut rng = generator(seed, "market-environment/episode", (environment as u64) << 40 | number);

@@ -63,6 +63,26 @@ impl MarketFrame {
         }
     }
 
+    /// The rows that open at or after `from` and before `to` (milliseconds), with `before` rows in front of them where there are so
+    /// many.
+    #[must_use]
+    pub fn between(&self, from: i64, to: i64, before: usize) -> Self {
+        let first = self.open_times.partition_point(|time| *time < from).saturating_sub(before);
+        let last = self.open_times.partition_point(|time| *time < to).max(first);
+        let rows = first..last;
+        fn part<T: Copy>(values: &[T], rows: &std::ops::Range<usize>) -> Vec<T> {
+            values.get(rows.clone()).unwrap_or_default().to_vec()
+        }
+        Self {
+            features: part(&self.features, &(first * self.columns..last * self.columns)),
+            prices: part(&self.prices, &rows),
+            open_times: part(&self.open_times, &rows),
+            valid: part(&self.valid, &rows),
+            funding: part(&self.funding, &rows),
+            ..*self
+        }
+    }
+
     /// Rows.
     #[must_use]
     pub const fn len(&self) -> usize {

@@ -186,6 +186,11 @@ fn a_body_that_was_trained_elsewhere_is_taken_up() {
     assert_ne!(one.parameters(), other.parameters());
     let dense = one.parameters()[body.len()..].to_vec();
     other.parameters_mut()[body.len()..].copy_from_slice(&dense);
+    let begun = SequenceConfig { body: Some(body.as_slice().into()), ..config.clone() };
+    let begun = SequenceNetwork::new(4, &HEADS, &begun, 3, "test").unwrap();
+    assert_eq!(begun.parameters()[..body.len()], body);
+    let wrong = SequenceConfig { body: Some(body[1..].into()), ..config.clone() };
+    assert!(SequenceNetwork::new(4, &HEADS, &wrong, 3, "test").is_err());
     let outputs = |network: &mut SequenceNetwork| {
         let (mut state, mut outputs) = (vec![0.0; network.state_width()], vec![0.0; 3]);
         network.step(&numbers(4, 0.0), &mut state, &mut outputs).unwrap();

@@ -1,0 +1,142 @@
+//! What is seen of a training while it runs: a progress bar, JSON lines, TensorBoard events, log lines.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context;
+use command_line::{Bar, CommonArguments, now_millis};
+use market_data::store::write_file;
+use serde::Serialize;
+use sim::policy::{Advance, KINDS, Validation};
+use supervised::tensor_board::EventWriter;
+
+/// Stands in the names of event files, where other programs put the machine's.
+const HOST: &str = "matrela";
+
+/// Follows one training.
+pub(crate) struct Recorder {
+    bar: Bar,
+    lines: PathBuf,
+    events: EventWriter,
+    begun: Instant,
+    /// Steps of stages before this one, and those that were taken before this process.
+    steps_per_stage: u64,
+    stages: usize,
+    first_steps: Option<u64>,
+    last: Instant,
+}
+
+/// One line of `progress.jsonl`.
+#[derive(Serialize)]
+struct Line<'a> {
+    stage: usize,
+    /// Steps of all environments a second, in this process.
+    steps_per_second: f64,
+    #[serde(flatten)]
+    progress: &'a rl::Progress,
+    validation: Option<Validation>,
+}
+
+impl Recorder {
+    /// Begins the files anew, or goes on behind the steps that a checkpoint holds.
+    pub(crate) fn start(
+        directory: &Path,
+        seed: u64,
+        stages: usize,
+        steps_per_stage: u64,
+        resumed: bool,
+        common: &CommonArguments,
+    ) -> anyhow::Result<Self> {
+        let lines = directory.join("progress.jsonl");
+        if !resumed {
+            write_file(&lines, b"")?;
+        }
+        let board = directory.join("tensorboard");
+        let noted = std::fs::read_to_string(&lines).with_context(|| lines.display().to_string())?;
+        let events = match board.exists() && resumed {
+            true => EventWriter::resume(&board, wall_time(), HOST, noted.lines().count() as u64)?,
+            false => EventWriter::create(&board, wall_time(), HOST)?,
+        };
+        let bar = common.progress().bar(steps_per_stage * stages as u64, format!("seed {seed}"));
+        let now = Instant::now();
+        Ok(Self { bar, lines, events, begun: now, steps_per_stage, stages, first_steps: None, last: now })
+    }
+
+    /// Lines that are noted down.
+    pub(crate) fn keep_lines(&self, count: usize) -> anyhow::Result<()> {
+        let text = std::fs::read_to_string(&self.lines)?;
+        let kept: String = text.lines().take(count).flat_map(|line| [line, "\n"]).collect();
+        Ok(write_file(&self.lines, kept.as_bytes())?)
+    }
+
+    pub(crate) fn note(&mut self, advance: &Advance) -> anyhow::Result<()> {
+        let Advance { stage, progress, validation } = advance;
+        let done = self.steps_per_stage * *stage as u64 + progress.steps.min(self.steps_per_stage);
+        self.bar.set_position(done);
+        let first = *self.first_steps.get_or_insert(done);
+        let seconds = self.begun.elapsed().as_secs_f64();
+        let steps_per_second = (done - first) as f64 / seconds.max(1e-9);
+        let line = Line { stage: *stage, steps_per_second, progress, validation: *validation };
+        let mut file = OpenOptions::new().create(true).append(true).open(&self.lines)?;
+        writeln!(file, "{}", serde_json::to_string(&line)?)?;
+        self.write_events(done, advance, steps_per_second)?;
+        let Some(validation) = validation else { return Ok(()) };
+        let of_stage = match self.stages {
+            1 => String::new(),
+            _ => format!("{}: ", KINDS.get(*stage).copied().unwrap_or("selector")),
+        };
+        tracing::info!(
+            "{of_stage}{} of {} steps, {steps_per_second:.0}/s, mean return {}, validation: log return {:+.4}, turnover {:.4} a step{}",
+            progress.steps,
+            self.steps_per_stage,
+            progress.mean_return.map_or("unknown".to_owned(), |mean| format!("{mean:+.4}")),
+            validation.log_return,
+            validation.turnover,
+            if validation.best { ", the best so far" } else { "" },
+        );
+        self.last = Instant::now();
+        Ok(())
+    }
+
+    fn write_events(&mut self, step: u64, advance: &Advance, steps_per_second: f64) -> anyhow::Result<()> {
+        let now = wall_time();
+        let progress = &advance.progress;
+        let mut scalar = |tag: &str, value: Option<f64>| match value {
+            Some(value) => self.events.scalar(step, now, tag, value as f32),
+            None => Ok(()),
+        };
+        scalar("rollout/mean_return", progress.mean_return)?;
+        scalar("rollout/mean_length", progress.mean_length)?;
+        scalar("rollout/exploration", progress.exploration)?;
+        scalar("train/loss", progress.loss)?;
+        scalar("train/learning_rate", Some(progress.learning_rate))?;
+        scalar("train/gradient_norm", progress.gradient_norm.map(f64::from))?;
+        scalar("train/mean_value", progress.mean_value)?;
+        scalar("train/explained_variance", progress.explained_variance.map(f64::from))?;
+        if let Some(losses) = &progress.losses {
+            scalar("train/policy_loss", Some(f64::from(losses.policy)))?;
+            scalar("train/value_loss", Some(f64::from(losses.value)))?;
+            scalar("train/entropy", Some(f64::from(losses.entropy)))?;
+            scalar("train/approximate_kl", Some(f64::from(losses.approximate_kl)))?;
+            scalar("train/clip_fraction", Some(f64::from(losses.clip_fraction)))?;
+        }
+        scalar("time/steps_per_second", Some(steps_per_second))?;
+        scalar("validation/log_return", advance.validation.map(|one| one.log_return))?;
+        scalar("validation/turnover", advance.validation.map(|one| one.turnover))?;
+        self.events.flush()?;
+        Ok(())
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.bar.finish();
+    }
+}
+
+/// Seconds since 1970; 0 where the clock stands before it.
+fn wall_time() -> f64 {
+    now_millis().map_or(0.0, |millis| millis as f64 / 1e3)
+}

@@ -1,0 +1,178 @@
+//! Kinds of markets, each with a specialist of its own.
+//!
+//! The kind of a row is told from the candles up to it, by two thresholds that the training time gives: volatile where the
+//! standard deviation of log returns is high, otherwise trending where the efficiency ratio (Kaufman 1995: the way from end to end
+//! over the way walked) is, otherwise flat.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::SimError;
+use crate::market_environment::MarketFrame;
+
+/// Kinds of markets, in the order of the specialists.
+pub const KINDS: [&str; 3] = ["trending", "flat", "volatile"];
+
+/// How kinds of markets are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SpecialistsConfig {
+    /// Candles that the kind is told from, at least 2.
+    pub lookback: usize,
+    /// Share of the training rows that counts as volatile, between 0 and 1.
+    pub volatile_share: f64,
+    /// Share of the others that counts as trending, between 0 and 1.
+    pub trending_share: f64,
+}
+
+impl Default for SpecialistsConfig {
+    fn default() -> Self {
+        Self { lookback: 96, volatile_share: 1.0 / 3.0, trending_share: 0.5 }
+    }
+}
+
+impl SpecialistsConfig {
+    pub(super) fn validate(&self) -> Result<(), SimError> {
+        if self.lookback < 2 {
+            return Err(SimError::config("specialists.lookback", self.lookback, "give at least 2 candles"));
+        }
+        for (field, share) in [
+            ("specialists.volatile_share", self.volatile_share),
+            ("specialists.trending_share", self.trending_share),
+        ] {
+            if !(share > 0.0 && share < 1.0) {
+                return Err(SimError::config(field, share, "give a share between 0 and 1"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The frames with the rows of one kind (its place in [`KINDS`]) alone valid. Thresholds are those of each frame.
+    #[must_use]
+    pub fn only(&self, frame: &MarketFrame, kind: usize) -> MarketFrame {
+        let kinds = self.kinds(frame);
+        let valid = (0..frame.len()).map(|row| {
+            frame.valid.get(row).copied().unwrap_or(true) && kinds.get(row).copied().flatten() == Some(kind)
+        });
+        MarketFrame { valid: valid.collect(), ..frame.clone() }
+    }
+
+    /// The kind of each row; none where too few candles lie before it.
+    #[must_use]
+    pub fn kinds(&self, frame: &MarketFrame) -> Vec<Option<usize>> {
+        let measures: Vec<Option<(f64, f64)>> =
+            (0..frame.len()).map(|row| self.measure(frame, row)).collect();
+        let known: Vec<(f64, f64)> = measures.iter().flatten().copied().collect();
+        let volatile = threshold(known.iter().map(|one| one.0).collect(), self.volatile_share);
+        let calm = known.iter().filter(|one| one.0 <= volatile);
+        let trending = threshold(calm.map(|one| one.1).collect(), self.trending_share);
+        let kind = |(volatility, efficiency): (f64, f64)| match (volatility > volatile, efficiency > trending)
+        {
+            (true, _) => 2,
+            (false, true) => 0,
+            (false, false) => 1,
+        };
+        measures.into_iter().map(|measure| measure.map(kind)).collect()
+    }
+
+    /// Standard deviation of log returns and efficiency ratio of the last candles.
+    fn measure(&self, frame: &MarketFrame, row: usize) -> Option<(f64, f64)> {
+        let first = row.checked_sub(self.lookback)?;
+        let logs: Vec<f64> = frame.prices[first..=row].iter().map(|prices| prices.close.ln()).collect();
+        let returns: Vec<f64> = logs.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let mean = returns.iter().sum::<f64>() / returns.len() as f64;
+        let variance =
+            returns.iter().map(|one| (one - mean).powi(2)).sum::<f64>() / (returns.len() - 1) as f64;
+        let walked: f64 = returns.iter().map(|one| one.abs()).sum();
+        let efficiency = if walked > 0.0 { (logs[logs.len() - 1] - logs[0]).abs() / walked } else { 0.0 };
+        Some((variance.sqrt(), efficiency))
+    }
+}
+
+/// What the highest `share` of the values lies above; infinite for no value.
+fn threshold(mut values: Vec<f64>, share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let place = ((1.0 - share) * values.len() as f64) as usize;
+    place
+        .checked_sub(1)
+        .and_then(|place| values.get(place))
+        .or(values.first())
+        .copied()
+        .unwrap_or(f64::INFINITY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market_environment::Prices;
+
+    fn frame(closes: &[f64]) -> MarketFrame {
+        let rows = closes.len();
+        let prices =
+            closes.iter().map(|close| Prices { open: *close, high: *close, low: *close, close: *close });
+        MarketFrame {
+            columns: 1,
+            features: vec![0.0; rows],
+            prices: prices.collect(),
+            open_times: (0..rows as i64).map(|row| row * 60_000).collect(),
+            candle_ms: 60_000,
+            valid: Vec::new(),
+            funding: Vec::new(),
+            tick: 0.01,
+            lot: 0.01,
+        }
+    }
+
+    /// 60 candles up by 0.1 % each, 60 that go to and fro by 0.1 %, 60 to and fro by 2 %.
+    fn three_markets() -> MarketFrame {
+        let mut price = 100.0;
+        let mut closes = vec![price];
+        for candle in 0..180 {
+            price *= match candle {
+                0..60 => 1.001,
+                60..120 => [1.001, 1.0 / 1.001][candle % 2],
+                _ => [1.02, 1.0 / 1.02][candle % 2],
+            };
+            closes.push(price);
+        }
+        frame(&closes)
+    }
+
+    #[test]
+    fn each_market_has_its_kind() {
+        let config = SpecialistsConfig { lookback: 10, ..SpecialistsConfig::default() };
+        let kinds = config.kinds(&three_markets());
+        assert!(kinds[..10].iter().all(Option::is_none));
+        let share = |rows: std::ops::Range<usize>, kind| {
+            let count = rows.len() as f64;
+            rows.filter(|row| kinds[*row] == Some(kind)).count() as f64 / count
+        };
+        assert!(share(15..60, 0) > 0.9, "{kinds:?}");
+        assert!(share(80..118, 1) > 0.9, "{kinds:?}");
+        assert!(share(135..180, 2) > 0.9, "{kinds:?}");
+    }
+
+    #[test]
+    fn rows_of_one_kind_are_left_and_the_future_says_nothing_but_thresholds() {
+        let config = SpecialistsConfig { lookback: 10, ..SpecialistsConfig::default() };
+        let frame = three_markets();
+        let kinds = config.kinds(&frame);
+        let all: usize =
+            (0..3).map(|kind| config.only(&frame, kind).valid.iter().filter(|valid| **valid).count()).sum();
+        assert_eq!(all, kinds.iter().flatten().count());
+        let mut masked = frame.clone();
+        masked.valid = vec![true; frame.len()];
+        masked.valid[100] = false;
+        assert!((0..3).all(|kind| !config.only(&masked, kind).valid[100]));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for config in [
+            SpecialistsConfig { lookback: 1, ..SpecialistsConfig::default() },
+            SpecialistsConfig { volatile_share: 1.0, ..SpecialistsConfig::default() },
+            SpecialistsConfig { trending_share: 0.0, ..SpecialistsConfig::default() },
+        ] {
+            assert!(config.validate().is_err(), "{config:?}");
+        }
+    }
+}
