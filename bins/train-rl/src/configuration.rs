@@ -70,7 +70,8 @@ fn environment() -> MarketEnvironmentConfig {
 
 /// Rewards of a market are small and noisy: long rollouts, large minibatches, a short horizon, normalised rewards.
 fn recipe() -> Recipe {
-    let normalisation = NormalisationConfig { observations: true, rewards: true, ..NormalisationConfig::default() };
+    let normalisation =
+        NormalisationConfig { observations: true, rewards: true, ..NormalisationConfig::default() };
     Recipe {
         ppo: PpoConfig {
             total_steps: 500_000,
@@ -160,7 +161,10 @@ mod tests {
         let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config");
         let set = |variables: &[(&str, &str)]| {
             let loader = ConfigLoader::<Configuration>::new("train-rl").tags(TAGS).directory(directory);
-            loader.environment(variables.to_vec()).load().map(|loaded| serde_json::to_value(&loaded.config).unwrap())
+            loader
+                .environment(variables.to_vec())
+                .load()
+                .map(|loaded| serde_json::to_value(&loaded.config).unwrap())
         };
         let found = set(&[("MATRELA__POLICY__ENVIRONMENT__EPISODE__KIND", "whole-series")]).unwrap();
         assert_eq!(found["policy"]["environment"]["episode"]["kind"], "whole-series");

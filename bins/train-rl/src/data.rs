@@ -54,9 +54,8 @@ pub(crate) fn frames(
     common: &CommonArguments,
 ) -> anyhow::Result<Vec<MarketFrame>> {
     let spinner = common.progress().spinner("model");
-    let funding = |series: &CandleSeries| -> Result<_, SimError> {
-        Ok(funding_of(series, candles.exogenous())?.rates)
-    };
+    let funding =
+        |series: &CandleSeries| -> Result<_, SimError> { Ok(funding_of(series, candles.exogenous())?.rates) };
     let frames = inputs.frames(predictor, candles, &funding)?;
     spinner.finish();
     Ok(frames)

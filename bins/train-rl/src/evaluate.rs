@@ -76,7 +76,12 @@ pub(crate) fn run(
     let frames = data::frames(inputs, &first.predictor, &candles, common)?;
     let span = span(arguments, first)?;
     let frames = data::within(&frames, &[span], environment.window);
-    ensure!(!frames.is_empty(), "no candle lies from {} to {}; give later candles, or other --from and --to", span.from, span.to);
+    ensure!(
+        !frames.is_empty(),
+        "no candle lies from {} to {}; give later candles, or other --from and --to",
+        span.from,
+        span.to
+    );
     let (from, until) = (edge(&frames, false), edge(&frames, true));
     let classes = classes(&first.predictor, &candles, environment.shorts)?;
     let keys = keys_of(&frames, &candles)?;
@@ -143,7 +148,11 @@ fn read(directories: &[PathBuf]) -> anyhow::Result<Vec<PolicyBundle>> {
                 seeds.push((seed, entry.path().join("policy")));
             }
         }
-        ensure!(!seeds.is_empty(), "{}: there is no policy in it; give a directory that train-rl wrote", directory.display());
+        ensure!(
+            !seeds.is_empty(),
+            "{}: there is no policy in it; give a directory that train-rl wrote",
+            directory.display()
+        );
         seeds.sort();
         for (_, path) in seeds {
             policies.push(PolicyBundle::read(&path)?);
@@ -160,11 +169,16 @@ fn span(arguments: &Arguments, policy: &PolicyBundle) -> anyhow::Result<Interval
     let from = match (arguments.from, seen) {
         (from, _) if arguments.seen => from.unwrap_or(Timestamp::from_millis(i64::MIN)),
         (Some(from), Some(seen)) if from < seen => {
-            bail!("--from {from} lies in the time that training or validation saw, up to {seen}; begin there, or add --seen")
+            bail!(
+                "--from {from} lies in the time that training or validation saw, up to {seen}; begin there, or add --seen"
+            )
         }
         (from, seen) => from.or(seen).unwrap_or(Timestamp::from_millis(i64::MIN)),
     };
-    ensure!(from < to, "--to {to} lies before {from}, up to which training and validation saw the candles; give a later time");
+    ensure!(
+        from < to,
+        "--to {to} lies before {from}, up to which training and validation saw the candles; give a later time"
+    );
     Ok(Interval { from, to })
 }
 

@@ -39,7 +39,16 @@ pub(crate) fn print_evaluation(report: &EvaluateReport, common: &CommonArguments
         return print_json(report);
     }
     let mut table = Table::new([
-        "player", "seeds", "return", "deviation", "drawdown", "sharpe", "daily, 95 %", "over buy and hold, 95 %", "turnover", "trades",
+        "player",
+        "seeds",
+        "return",
+        "deviation",
+        "drawdown",
+        "sharpe",
+        "daily, 95 %",
+        "over buy and hold, 95 %",
+        "turnover",
+        "trades",
         "ended",
     ]);
     for player in &report.players {

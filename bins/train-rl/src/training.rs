@@ -87,9 +87,13 @@ pub(crate) fn run(
     let frames = data::frames(configuration.policy.inputs, &predictor, &candles, common)?;
     let intervals = [data::part(&predictor, "training")?, data::part(&predictor, "validation")?];
     let window = configuration.policy.environment.window;
-    let [training, validation] = [&intervals[0], &intervals[1]].map(|part| data::within(&frames, part, window));
+    let [training, validation] =
+        [&intervals[0], &intervals[1]].map(|part| data::within(&frames, part, window));
     for (part, frames) in [("training", &training), ("validation", &validation)] {
-        ensure!(!frames.is_empty(), "no candle of --data lies in the {part} time of the model; give those that it was trained on");
+        ensure!(
+            !frames.is_empty(),
+            "no candle of --data lies in the {part} time of the model; give those that it was trained on"
+        );
     }
     drop(frames);
     if arguments.overwrite {
@@ -119,9 +123,11 @@ fn of_seed(
         let text = std::fs::read_to_string(&finished).with_context(|| finished.display().to_string())?;
         return serde_json::from_str(&text).with_context(|| finished.display().to_string());
     }
-    std::fs::create_dir_all(&own).with_context(|| format!("{}: cannot create the directory", own.display()))?;
+    std::fs::create_dir_all(&own)
+        .with_context(|| format!("{}: cannot create the directory", own.display()))?;
     let config = &job.configuration.policy;
-    let (bundle, training, validation) = (job.predictor.bundle(), job.training.clone(), job.validation.clone());
+    let (bundle, training, validation) =
+        (job.predictor.bundle(), job.training.clone(), job.validation.clone());
     let mut training = PolicyTraining::new(config.clone(), bundle, training, validation, seed)?;
     let checkpoint = own.join("checkpoint.json");
     let resumed = arguments.resume && checkpoint.exists();
@@ -130,7 +136,8 @@ fn of_seed(
     let mut iterations = 0;
     if resumed {
         let bytes = std::fs::read(&checkpoint).with_context(|| checkpoint.display().to_string())?;
-        let saved: Checkpoint = serde_json::from_slice(&bytes).with_context(|| checkpoint.display().to_string())?;
+        let saved: Checkpoint =
+            serde_json::from_slice(&bytes).with_context(|| checkpoint.display().to_string())?;
         training.restore(&saved.training).with_context(|| checkpoint.display().to_string())?;
         recorder.keep_lines(saved.lines)?;
         iterations = saved.lines;
@@ -146,7 +153,8 @@ fn of_seed(
     }
     let seconds = begun.elapsed().as_secs_f64();
     drop(recorder);
-    let best = training.validations().iter().rfind(|one| one.best).copied().context("no validation was played")?;
+    let best =
+        training.validations().iter().rfind(|one| one.best).copied().context("no validation was played")?;
     let origin = PolicyOrigin {
         name: arguments.name.clone(),
         seed,
@@ -177,7 +185,12 @@ fn of_seed(
     Ok(report)
 }
 
-fn summary(job: &Job, directory: &Path, arguments: &Train, seeds: Vec<SeedReport>) -> anyhow::Result<TrainReport> {
+fn summary(
+    job: &Job,
+    directory: &Path,
+    arguments: &Train,
+    seeds: Vec<SeedReport>,
+) -> anyhow::Result<TrainReport> {
     let scores: Vec<f64> = seeds.iter().map(|seed| seed.validation.log_return).collect();
     let middle = supervised::comparison::SeedSummary::of(&scores)?.median_model;
     let chosen = seeds.get(middle).context("no seed")?;

@@ -7,7 +7,8 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use rl::classic::CartPole;
 use rl::{
-    A2c, A2cConfig, ActorCritic, ActorCriticConfig, Ppo, PpoConfig, SyncVecEnvironment, VecEnvironment,
+    A2c, A2cConfig, ActorCritic, ActorCriticConfig, Learner, Ppo, PpoConfig, SyncVecEnvironment,
+    VecEnvironment,
 };
 
 fn main() {

@@ -2,27 +2,31 @@
 //!
 //! `cargo run --release -p rl --example cartpole -- --algorithm ppo --seed 0 --output-format json`
 //!
-//! Settings of `ppo`, `a2c` and `dqn-zoo` are the zoo's (`hyperparams/{ppo,a2c,dqn}.yml`, CartPole-v1). Those of DQN end solved
-//! for some seeds only, there and here; `dqn` adds double, dueling, prioritised and three-step learning and a
-//! learning rate that falls to 0, within the same steps. `ppo-defaults` has the library's own settings. Exit code 1: not solved.
+//! Settings of `ppo`, `a2c` and `dqn-zoo` are the zoo's (`hyperparams/{ppo,a2c,dqn}.yml`, CartPole-v1). Those
+//! of DQN end solved for some seeds only, there and here; `dqn` adds double, dueling, prioritised and three-step
+//! learning and a learning rate that falls to 0, within the same steps. `ppo-defaults` has the library's own
+//! settings. `a2c-experience` is A2C with an experience buffer and random actions, within the steps of `a2c`.
+//! Exit code 1: not solved.
+//!
+//! JSON has the curves, `[steps, mean return]` for every 2048 steps: `curve` of the last 100 training episodes, and
+//! of DQN `greedy_curve` of 20 greedy ones.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program, not the library")]
 
-use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use rl::classic::CartPole;
-use rl::dqn::{DqnConfig, ExplorationConfig, ReplayConfig};
+use rl::dqn::{DqnConfig, ReplayConfig};
 use rl::replay::PrioritisedConfig;
 use rl::{
-    A2c, A2cConfig, Action, Activation, ActorCritic, ActorCriticConfig, Control, Dqn, Environment,
-    EvaluationConfig, Initialisation, Mlp, MlpConfig, Observer, OutputHead, Policy, Ppo, PpoConfig, Progress,
-    RlError, Schedule, SyncVecEnvironment, VecEnvironment, evaluate,
+    A2c, A2cConfig, Activation, ActorCritic, ActorCriticConfig, Agent, Control, Dqn, EvaluationConfig,
+    ExplorationConfig, Initialisation, Learner, Mlp, MlpConfig, Observer, OutputHead, Ppo, PpoConfig,
+    Progress, RlError, Schedule, SyncVecEnvironment, VecEnvironment, evaluate,
 };
 
 /// Mean return from which CartPole-v1 counts as solved.
 const SOLVED: f64 = 475.0;
-/// Steps after which DQN is looked at.
+/// Steps between two points of a curve, and after which DQN is looked at.
 const LOOK_EVERY: u64 = 2_048;
 
 struct Arguments {
@@ -36,10 +40,15 @@ struct Outcome {
     steps: u64,
     /// Steps at which the mean of the last 100 training episodes first reached 475; of DQN, that of 20 greedy episodes.
     solved_at: Option<u64>,
+    curve: Curve,
+    greedy_curve: Curve,
     mean_return: f64,
     half_width: f64,
     seconds: f64,
 }
+
+/// Steps and the mean return there.
+type Curve = Vec<(u64, f64)>;
 
 fn arguments() -> Result<Arguments, String> {
     let mut given = Arguments { algorithm: "ppo".to_owned(), seed: 0, json: false };
@@ -67,16 +76,28 @@ fn environments(count: usize) -> Result<Box<dyn VecEnvironment>, RlError> {
     Ok(Box::new(SyncVecEnvironment::new(vec![CartPole::new(); count], false)?))
 }
 
-/// Notes when CartPole was first solved.
+/// Notes the curve, and when CartPole was first solved.
 #[derive(Default)]
 struct Watch {
     steps: u64,
     solved_at: Option<u64>,
+    curve: Curve,
+}
+
+/// Adds a point to a curve where one is due.
+fn note(curve: &mut Curve, steps: u64, mean_return: Option<f64>) {
+    let last = curve.last().map_or(0, |point| point.0);
+    if let Some(mean) = mean_return
+        && steps / LOOK_EVERY > last / LOOK_EVERY
+    {
+        curve.push((steps, mean));
+    }
 }
 
 impl Observer for Watch {
     fn observe(&mut self, progress: &Progress) -> Control {
         self.steps = progress.steps;
+        note(&mut self.curve, progress.steps, progress.mean_return);
         let mean = progress.mean_return.filter(|_| progress.episodes >= 100);
         if self.solved_at.is_none() && mean.is_some_and(|mean| mean >= SOLVED) {
             self.solved_at = Some(self.steps);
@@ -106,20 +127,14 @@ fn ppo(seed: u64, zoo: bool) -> Result<Outcome, RlError> {
     let config = if zoo { zoos } else { defaults };
     let environments = environments(8)?;
     let model = policy(&*environments, seed)?;
-    let mut learner = Ppo::new(config, model, environments, seed)?;
-    let (mut watch, begin) = (Watch::default(), Instant::now());
-    learner.learn(&mut watch)?;
-    finish(&mut learner.into_policy(), seed, &watch, begin)
+    run(Box::new(Ppo::new(config, model, environments, seed)?), seed)
 }
 
-fn a2c(seed: u64) -> Result<Outcome, RlError> {
-    let config = A2cConfig { total_steps: 500_000, ..A2cConfig::default() };
+fn a2c(seed: u64, experience: bool) -> Result<Outcome, RlError> {
+    let config = if experience { A2cConfig::with_experience_buffer() } else { A2cConfig::default() };
     let environments = environments(8)?;
     let model = policy(&*environments, seed)?;
-    let mut learner = A2c::new(config, model, environments, seed)?;
-    let (mut watch, begin) = (Watch::default(), Instant::now());
-    learner.learn(&mut watch)?;
-    finish(&mut learner.into_policy(), seed, &watch, begin)
+    run(Box::new(A2c::new(A2cConfig { total_steps: 500_000, ..config }, model, environments, seed)?), seed)
 }
 
 /// Settings of `CartPole-v1` in rl-baselines3-zoo's `hyperparams/dqn.yml`.
@@ -148,7 +163,6 @@ fn dqn(seed: u64, zoo: bool) -> Result<Outcome, RlError> {
         config.replay.prioritised = Some(PrioritisedConfig::default());
         config.learning_rate = Schedule::Linear { start: 2.3e-3, end: 0.0 };
     }
-    let mut environments = SyncVecEnvironment::new(vec![CartPole::new()], false)?;
     let shape = MlpConfig {
         hidden: vec![256, 256],
         activation: Activation::Relu,
@@ -156,61 +170,45 @@ fn dqn(seed: u64, zoo: bool) -> Result<Outcome, RlError> {
     };
     let heads = [OutputHead { outputs: config.outputs(2), gain: 1.0 }];
     let online = Mlp::new(4, &heads, &shape, seed, "online")?;
-    let total = config.total_steps;
-    let mut agent = Dqn::new(config, seed, online.clone(), online, &environments)?;
+    let target = Box::new(online.clone());
+    let mut learner = Dqn::new(config, Box::new(online), target, environments(1)?, seed)?;
     let (mut solved_at, mut seconds, mut look) = (None, 0.0, 0);
-    while agent.steps() < total {
+    let (mut curve, mut greedy_curve) = (Curve::new(), Curve::new());
+    while !learner.is_done() {
         let begin = Instant::now();
-        look = (look + LOOK_EVERY).max(agent.steps() + 1).min(total);
-        agent.learn(&mut environments, look, &mut |_| ControlFlow::Continue(()))?;
+        look += LOOK_EVERY;
+        while !learner.is_done() && learner.steps() < look {
+            let progress = learner.iterate()?;
+            note(&mut curve, progress.steps, progress.mean_return);
+        }
         seconds += begin.elapsed().as_secs_f64();
         // What it explores while it learns keeps the returns of training below 475 for good.
-        let reached = mean(&greedy(&mut agent, seed ^ 0x5eed_0001, 20)?);
+        let config = EvaluationConfig { seed: seed ^ 0x5eed_0001, episodes: 20, deterministic: true };
+        let reached = evaluate(learner.agent_mut(), &mut *environments(10)?, &config)?.mean_return;
+        greedy_curve.push((learner.steps(), reached));
         if reached >= SOLVED && solved_at.is_none() {
-            solved_at = Some(agent.steps());
+            solved_at = Some(learner.steps());
         }
     }
-    let returns = greedy(&mut agent, seed ^ 0x5eed_0002, 100)?;
-    let mean_return = mean(&returns);
-    let variance =
-        returns.iter().map(|value| (value - mean_return).powi(2)).sum::<f64>() / (returns.len() as f64 - 1.0);
-    let half_width = 1.96 * (variance / returns.len() as f64).sqrt();
-    Ok(Outcome { steps: agent.steps(), solved_at, mean_return, half_width, seconds })
+    let watch = Watch { steps: learner.steps(), solved_at, curve };
+    let outcome = finish(&mut learner.into_policy(), seed, watch, seconds)?;
+    Ok(Outcome { greedy_curve, ..outcome })
 }
 
-/// Returns of greedy episodes.
-fn greedy(agent: &mut Dqn<Mlp>, seed: u64, episodes: usize) -> Result<Vec<f64>, RlError> {
-    let mut environment = CartPole::new();
-    environment.reset(Some(seed));
-    let (mut observation, mut action) = ([0.0; 4], Vec::new());
-    let mut returns = Vec::new();
-    while returns.len() < episodes {
-        let mut sum = 0.0;
-        loop {
-            environment.observe(&mut observation);
-            agent.act(&observation, &mut action)?;
-            let step = environment.step(Action::Discrete(action.first().copied().unwrap_or(0)))?;
-            sum += f64::from(step.reward);
-            if step.terminated || step.truncated {
-                break;
-            }
-        }
-        returns.push(sum);
-        environment.reset(None);
-    }
-    Ok(returns)
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
-fn finish(policy: &mut Policy, seed: u64, watch: &Watch, begin: Instant) -> Result<Outcome, RlError> {
+/// Trains, and evaluates what came of it.
+fn run(mut learner: Box<dyn Learner>, seed: u64) -> Result<Outcome, RlError> {
+    let (mut watch, begin) = (Watch::default(), Instant::now());
+    learner.learn(&mut watch)?;
     let seconds = begin.elapsed().as_secs_f64();
+    finish(&mut *learner.into_agent(), seed, watch, seconds)
+}
+
+fn finish(agent: &mut dyn Agent, seed: u64, watch: Watch, seconds: f64) -> Result<Outcome, RlError> {
     let config = EvaluationConfig { seed: seed.wrapping_add(1_000_000), ..EvaluationConfig::default() };
-    let result = evaluate(policy, &mut *environments(10)?, &config)?;
-    let Watch { steps, solved_at } = *watch;
-    Ok(Outcome { steps, solved_at, mean_return: result.mean_return, half_width: result.half_width, seconds })
+    let result = evaluate(agent, &mut *environments(10)?, &config)?;
+    let Watch { steps, solved_at, curve } = watch;
+    let (mean_return, half_width) = (result.mean_return, result.half_width);
+    Ok(Outcome { steps, solved_at, curve, greedy_curve: Curve::new(), mean_return, half_width, seconds })
 }
 
 fn print(given: &Arguments, outcome: &Outcome) {
@@ -222,6 +220,8 @@ fn print(given: &Arguments, outcome: &Outcome) {
             "seed": given.seed,
             "steps": outcome.steps,
             "solved_at": outcome.solved_at,
+            "curve": outcome.curve,
+            "greedy_curve": outcome.greedy_curve,
             "mean_return": outcome.mean_return,
             "half_width": outcome.half_width,
             "steps_per_second": speed.round(),
@@ -248,11 +248,14 @@ fn main() -> ExitCode {
     let outcome = match given.algorithm.as_str() {
         "ppo" => ppo(given.seed, true),
         "ppo-defaults" => ppo(given.seed, false),
-        "a2c" => a2c(given.seed),
+        "a2c" => a2c(given.seed, false),
+        "a2c-experience" => a2c(given.seed, true),
         "dqn" => dqn(given.seed, false),
         "dqn-zoo" => dqn(given.seed, true),
         other => {
-            eprintln!("error: --algorithm {other} is not known: ppo, ppo-defaults, a2c, dqn, dqn-zoo");
+            eprintln!(
+                "error: --algorithm {other} is not known: ppo, ppo-defaults, a2c, a2c-experience, dqn, dqn-zoo"
+            );
             return ExitCode::from(2);
         }
     };

@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use rl::classic::Pendulum;
 use rl::{
-    ActorCritic, ActorCriticConfig, Control, EvaluationConfig, Ppo, PpoConfig, Progress, RlError, Schedule,
-    SyncVecEnvironment, VecEnvironment, evaluate,
+    ActorCritic, ActorCriticConfig, Control, EvaluationConfig, Learner, Ppo, PpoConfig, Progress, RlError,
+    Schedule, SyncVecEnvironment, VecEnvironment, evaluate,
 };
 
 /// Mean return that counts as learned.

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::distribution::Distribution;
 use crate::error::RlError;
-use crate::network::{Network, NetworkConfig, OutputHead, SequenceBatch};
+use crate::network::{Network, NetworkConfig, OutputHead, ParameterGroup, SequenceBatch};
+use crate::optimiser::check_groups;
 use crate::space::Space;
 
 /// Gain of the weights that actions come from, as Stable-Baselines3.
@@ -110,7 +111,8 @@ impl ActorCritic {
     /// Of any networks.
     ///
     /// # Errors
-    /// [`RlError::Shape`] for outputs that do not fit the actions, or networks of different inputs.
+    /// [`RlError::Shape`] for outputs that do not fit the actions, networks of different inputs, or groups of
+    /// parameters that are not all of them.
     pub fn new(backbone: Backbone, actions: &Space, initial_log_deviation: f32) -> Result<Self, RlError> {
         let distribution = Distribution::of(actions)?;
         let outputs = distribution.outputs();
@@ -123,6 +125,13 @@ impl ActorCritic {
         if !fits {
             let problem = format!("the actions need {outputs} outputs and the value 1, of the same inputs");
             return Err(RlError::shape("the networks of a policy", problem));
+        }
+        match &backbone {
+            Backbone::Shared(network) => check_groups(&**network)?,
+            Backbone::Separate { actor, critic } => {
+                check_groups(&**actor)?;
+                check_groups(&**critic)?;
+            }
         }
         let log_deviations = vec![initial_log_deviation; distribution.log_deviations()];
         Ok(Self {
@@ -205,6 +214,19 @@ impl ActorCritic {
     #[must_use]
     pub fn parameter_count(&self) -> usize {
         self.parameters().iter().map(|piece| piece.len()).sum()
+    }
+
+    /// Groups of all parameters, in their order: those of the networks, and the log standard deviations.
+    #[must_use]
+    pub fn parameter_groups(&self) -> Vec<ParameterGroup> {
+        let mut groups = match &self.backbone {
+            Backbone::Shared(network) => network.parameter_groups(),
+            Backbone::Separate { actor, critic } => {
+                [actor.parameter_groups(), critic.parameter_groups()].concat()
+            }
+        };
+        groups.push(ParameterGroup { parameters: self.log_deviations.len(), learning_rate_factor: 1.0 });
+        groups
     }
 
     /// One step of n rows: observations `[n, inputs]`, states `[n, state_width]` are replaced, outputs `[n,

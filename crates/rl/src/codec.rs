@@ -150,7 +150,7 @@ fn too_short() -> RlError {
 }
 
 /// 64-bit FNV-1a over words of eight bytes: it finds damage, and nothing else is asked of it.
-fn checksum(bytes: &[u8]) -> u64 {
+pub(crate) fn checksum(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     let fold = |sum: u64, word: u64| (sum ^ word).wrapping_mul(0x100_0000_01b3).rotate_left(29);
     let sum = words.iter().fold(0xcbf2_9ce4_8422_2325, |sum, word| fold(sum, u64::from_le_bytes(*word)));

@@ -1,5 +1,8 @@
 //! Acting in environments to fill a rollout.
 
+use rand::{Rng, RngExt};
+
+use crate::agent::check_spaces;
 use crate::codec::{Reader, Writer};
 use crate::environment::{Actions, Outcomes, VecEnvironment};
 use crate::error::RlError;
@@ -7,6 +10,45 @@ use crate::policy::Policy;
 use crate::random::generator;
 use crate::rollout::Rollout;
 use crate::training::EpisodeStatistics;
+
+/// How actions are drawn where not by the policy alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Behaviour {
+    /// ε: the chance of an action drawn from all alike.
+    pub(crate) exploration: f64,
+    /// Bound of importance weights.
+    pub(crate) maximum_importance_weight: f32,
+}
+
+impl Behaviour {
+    /// Draws another action over the policy's, perhaps; gives the log probability of the action by the
+    /// mixture, ln((1 − ε) π + ε / actions), and the truncated weight of it, π over the mixture.
+    fn mix(
+        self,
+        policy: &Policy,
+        outputs: &[f32],
+        action: &mut [f32],
+        other: &mut [f32],
+        random: &mut impl Rng,
+    ) -> [f32; 2] {
+        let (distribution, logs) = (policy.model.distribution(), policy.model.log_deviations());
+        // Both are drawn in any case, so that a change of the chance changes nothing else.
+        let explores = random.random::<f64>() < self.exploration;
+        distribution.sample_uniform(other, random);
+        if explores {
+            action.copy_from_slice(other);
+        }
+        let [log_probability, _] = distribution.log_probability_and_entropy(outputs, logs, action);
+        let Some(uniform) = distribution.uniform_log_probability().filter(|_| self.exploration > 0.0) else {
+            return [log_probability, self.maximum_importance_weight.min(1.0)];
+        };
+        let (own, uniform) = (f64::from(log_probability).exp(), f64::from(uniform).exp());
+        let mixture = (1.0 - self.exploration) * own + self.exploration * uniform;
+        // What the policy rules out must not look finite here.
+        let log_mixture = if log_probability.is_finite() { mixture.ln() as f32 } else { log_probability };
+        [log_mixture, self.maximum_importance_weight.min((own / mixture) as f32)]
+    }
+}
 
 /// Environments under way, with what the policy remembers of each.
 pub(crate) struct Collector {
@@ -32,6 +74,7 @@ struct Room {
     outputs: Vec<f32>,
     values: Vec<f32>,
     actions: Vec<f32>,
+    other: Vec<f32>,
     taken: Option<Actions>,
     outcomes: Outcomes,
     /// Of the environments that were cut off: their indices, last observations, states, outputs and values.
@@ -49,23 +92,16 @@ impl Collector {
         policy: &mut Policy,
         seed: u64,
     ) -> Result<Self, RlError> {
-        let (count, width) = (environments.len(), environments.observation_space().width());
-        if width != policy.model.inputs() {
-            let problem = format!("the policy takes {} numbers, not {width}", policy.model.inputs());
-            return Err(RlError::shape("the observations of the environments", problem));
-        }
-        let distribution = crate::distribution::Distribution::of(environments.action_space())?;
-        if distribution != *policy.model.distribution() {
-            let problem =
-                format!("the policy has {:?}, they need {distribution:?}", policy.model.distribution());
-            return Err(RlError::shape("the actions of the environments", problem));
-        }
+        check_spaces(policy, environments.observation_space(), environments.action_space())?;
+        let (count, width) = (environments.len(), policy.model.inputs());
+        let distribution = policy.model.distribution();
         environments.reset(seed);
         let room = Room {
             observations: vec![0.0; count * width],
             outputs: vec![0.0; count * distribution.outputs()],
             values: vec![0.0; count],
             actions: vec![0.0; count * distribution.action_width()],
+            other: vec![0.0; distribution.action_width()],
             ..Room::default()
         };
         let mut this = Self {
@@ -95,21 +131,28 @@ impl Collector {
         rollout: &mut Rollout,
         discount: f32,
         lambda: f32,
+        behaviour: Option<Behaviour>,
     ) -> Result<(), RlError> {
         let mut random = generator(self.seed, "actions", self.rollouts);
+        let mut exploring = generator(self.seed, "exploration", self.rollouts);
+        rollout.cut_rows.clear();
+        rollout.cut_observations.clear();
         self.rollouts += 1;
         for time in 0..rollout.shape().steps {
             self.begin_episodes(policy);
             self.look(policy);
             self.remember(policy, rollout, time);
-            let Room { observations, outputs, values, actions, taken, outcomes, .. } = &mut self.room;
+            let Room { observations, outputs, values, actions, other, taken, outcomes, .. } = &mut self.room;
             policy.model.step(observations, &mut self.states, outputs, values)?;
             let (distribution, logs) = (policy.model.distribution(), policy.model.log_deviations());
             let (width, per_row) = (distribution.action_width(), distribution.outputs());
             for (index, row) in outputs.chunks_exact(per_row).enumerate() {
                 let action = &mut actions[index * width..(index + 1) * width];
                 distribution.sample(row, logs, action, &mut random);
-                let [log_probability, _] = distribution.log_probability_and_entropy(row, logs, action);
+                let [log_probability, weight] = match behaviour {
+                    Some(behaviour) => behaviour.mix(policy, row, action, other, &mut exploring),
+                    None => [distribution.log_probability_and_entropy(row, logs, action)[0], 1.0],
+                };
                 if !log_probability.is_finite() || !values[index].is_finite() {
                     let reason = format!("log probability {log_probability}, value {}", values[index]);
                     return Err(RlError::Diverged { step: self.steps, reason });
@@ -117,13 +160,14 @@ impl Collector {
                 let place = index * rollout.shape().steps + time;
                 rollout.actions[place * width..(place + 1) * width].copy_from_slice(action);
                 rollout.log_probabilities[place] = log_probability;
+                rollout.importance_weights[place] = weight;
                 rollout.values[place] = values[index];
             }
             let taken = taken.get_or_insert_with(|| Actions::Discrete(Vec::new()));
             distribution.actions(actions, taken);
             self.environments.step(taken, outcomes)?;
             self.steps += outcomes.steps.len() as u64;
-            self.statistics.record(&outcomes.steps);
+            self.statistics.record(&outcomes.steps, self.environments.extrinsic_rewards());
             self.settle(policy, rollout, time, discount)?;
         }
         // States must not move: the next rollout begins with this observation.
@@ -134,6 +178,7 @@ impl Collector {
         states.extend_from_slice(&self.states);
         let Room { observations, outputs, values, .. } = &mut self.room;
         policy.model.step(observations, &mut states, outputs, values)?;
+        rollout.last_observations.copy_from_slice(observations);
         self.room.cut_states = states;
         rollout.compute_advantages(&self.room.values, discount, lambda)
     }
@@ -221,7 +266,9 @@ impl Collector {
         let steps = rollout.shape().steps;
         for (index, value) in cut.iter().zip(cut_values) {
             rollout.bootstraps[index * steps + time] = *value;
+            rollout.cut_rows.push(index * steps + time);
         }
+        rollout.cut_observations.extend_from_slice(cut_observations);
         Ok(())
     }
 

@@ -149,6 +149,13 @@ pub trait VecEnvironment: Send {
     /// not-a-number where none did, so that what must not be used cannot be used unseen.
     fn observe_final(&self, index: usize, observation: &mut [f32]);
 
+    /// Where a wrapper adds to the rewards of the last step: what they were without, `[environments]`, which
+    /// statistics of episodes then count. None, which is what this one says unless overridden, where nothing
+    /// is added.
+    fn extrinsic_rewards(&self) -> Option<&[f32]> {
+        None
+    }
+
     /// All that [`VecEnvironment::restore`] needs to go on to the bit.
     ///
     /// # Errors

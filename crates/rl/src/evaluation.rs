@@ -1,10 +1,11 @@
-//! How good a policy is: returns of whole episodes.
+//! How good an agent is: returns of whole episodes.
 
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::agent::{Agent, check_spaces};
 use crate::environment::{Actions, Outcomes, VecEnvironment};
 use crate::error::RlError;
-use crate::policy::Policy;
 use crate::random::generator;
 
 /// How to evaluate.
@@ -39,13 +40,13 @@ pub struct Evaluated {
 }
 
 /// Plays episodes in all environments at once. How many each plays is settled beforehand, so that short
-/// episodes do not count more often than long ones. The policy does not change.
+/// episodes do not count more often than long ones. The agent does not change.
 ///
 /// # Errors
-/// [`RlError::Config`] for fewer than 2 episodes, [`RlError::Shape`] where policy and environments do not
+/// [`RlError::Config`] for fewer than 2 episodes, [`RlError::Shape`] where agent and environments do not
 /// fit.
 pub fn evaluate(
-    policy: &mut Policy,
+    agent: &mut dyn Agent,
     environments: &mut dyn VecEnvironment,
     config: &EvaluationConfig,
 ) -> Result<Evaluated, RlError> {
@@ -53,16 +54,12 @@ pub fn evaluate(
         return Err(RlError::config("episodes", config.episodes, "give at least 2, for an interval"));
     }
     let (count, inputs) = (environments.len(), environments.observation_space().width());
-    if inputs != policy.model.inputs() {
-        let problem = format!("the policy takes {} numbers, not {inputs}", policy.model.inputs());
-        return Err(RlError::shape("the observations of the environments", problem));
-    }
-    let width = policy.model.distribution().action_width();
-    let state_width = policy.model.state_width();
+    check_spaces(agent, environments.observation_space(), environments.action_space())?;
+    let (width, state_width) = (agent.distribution().action_width(), agent.state_width());
     let mut random = generator(config.seed, "evaluation", 0);
     let mut states = vec![0.0; count * state_width];
     for state in states.chunks_exact_mut(state_width.max(1)) {
-        policy.model.initial_state(state);
+        agent.initial_state(state);
     }
     let (mut observations, mut rows) = (vec![0.0; count * inputs], vec![0.0; count * width]);
     let (mut actions, mut outcomes) = (Actions::Discrete(Vec::new()), Outcomes::default());
@@ -72,9 +69,9 @@ pub fn evaluate(
     environments.reset(config.seed);
     while finished.iter().enumerate().any(|(index, done)| done.len() < quota(index)) {
         environments.observe(&mut observations);
-        let generator = (!config.deterministic).then_some(&mut random);
-        policy.act(&observations, &mut states, generator, &mut rows)?;
-        policy.model.distribution().actions(&rows, &mut actions);
+        let generator: Option<&mut dyn Rng> = if config.deterministic { None } else { Some(&mut random) };
+        agent.act(&observations, &mut states, generator, &mut rows)?;
+        agent.distribution().actions(&rows, &mut actions);
         environments.step(&actions, &mut outcomes)?;
         for (index, step) in outcomes.steps.iter().enumerate() {
             running[index] = (running[index].0 + f64::from(step.reward), running[index].1 + 1);
@@ -83,7 +80,7 @@ pub fn evaluate(
                     finished[index].push(running[index]);
                 }
                 running[index] = (0.0, 0);
-                policy.model.initial_state(&mut states[index * state_width..(index + 1) * state_width]);
+                agent.initial_state(&mut states[index * state_width..(index + 1) * state_width]);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Losses of A2C and PPO, and their derivatives by the outputs of the networks.
 
+use serde::Serialize;
+
 use crate::distribution::{Distribution, RowGradient};
 use crate::rollout::Minibatch;
 
@@ -21,7 +23,7 @@ pub struct Objective {
 }
 
 /// Terms of the loss, and what is watched beside them.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct LossTerms {
     /// Of the policy.
     pub policy: f32,

@@ -1,13 +1,15 @@
 //! What A2C and PPO share: a policy, its environments, and one step of its optimiser.
 
+use serde::Serialize;
+
 use crate::actor_critic::ActorCritic;
 use crate::codec::{Reader, Writer};
-use crate::collection::Collector;
+use crate::collection::{Behaviour, Collector};
 use crate::environment::VecEnvironment;
 use crate::error::RlError;
 use crate::normalisation::NormalisationConfig;
 use crate::objective::{Evaluation, LossTerms, Objective, OutputGradients};
-use crate::optimiser::{Optimiser, OptimiserConfig, clip_by_global_norm};
+use crate::optimiser::{Optimiser, OptimiserConfig};
 use crate::policy::Policy;
 use crate::rollout::{Minibatch, Rollout, RolloutShape};
 use crate::training::Progress;
@@ -29,6 +31,8 @@ pub(crate) struct OnPolicy {
     /// Rollouts that have been learned from.
     pub(crate) iterations: u64,
     pub(crate) progress: Progress,
+    /// What is learned from next.
+    pub(crate) minibatch: Minibatch,
     optimiser: Optimiser,
     room: Room,
 }
@@ -36,7 +40,6 @@ pub(crate) struct OnPolicy {
 /// Buffers of an update.
 #[derive(Default)]
 struct Room {
-    minibatch: Minibatch,
     outputs: Vec<f32>,
     values: Vec<f32>,
     output_gradient: Vec<f32>,
@@ -60,27 +63,30 @@ impl OnPolicy {
             // Without memory each step stands alone.
             sequence: if state_width == 0 { 1 } else { setup.sequence },
         };
-        let optimiser = Optimiser::new(setup.optimiser, model.parameter_count());
+        let optimiser = Optimiser::new(setup.optimiser, &model.parameter_groups())?;
         let mut policy = Policy::new(model, setup.normalisation)?;
         let collector = Collector::new(environments, &mut policy, setup.seed)?;
         let (rollout, progress) = (Rollout::new(shape)?, Progress::default());
-        let (seed, iterations, room) = (setup.seed, 0, Room::default());
-        Ok(Self { policy, collector, rollout, seed, iterations, progress, optimiser, room })
+        let (seed, iterations, room, minibatch) = (setup.seed, 0, Room::default(), Minibatch::default());
+        Ok(Self { policy, collector, rollout, seed, iterations, progress, minibatch, optimiser, room })
     }
 
-    /// One step of the optimiser on some sequences of the rollout; none where the divergence is above
-    /// `kl_limit`.
+    /// Copies some sequences of the rollout into the minibatch.
+    pub(crate) fn gather(&mut self, sequences: &[usize]) {
+        self.rollout.gather(sequences, &mut self.minibatch);
+    }
+
+    /// One step of the optimiser on the minibatch; none where the divergence is above `kl_limit`.
     pub(crate) fn update(
         &mut self,
-        sequences: &[usize],
         objective: &Objective,
         learning_rate: f64,
         gradient_limit: f32,
         kl_limit: f32,
     ) -> Result<(LossTerms, bool), RlError> {
         let model = &mut self.policy.model;
-        let Room { minibatch, outputs, values, output_gradient, value_gradient, gradient } = &mut self.room;
-        self.rollout.gather(sequences, minibatch);
+        let Room { outputs, values, output_gradient, value_gradient, gradient } = &mut self.room;
+        let minibatch = &self.minibatch;
         let (rows, per_row) = (minibatch.rows(), model.distribution().outputs());
         for (buffer, length) in [
             (&mut *outputs, rows * per_row),
@@ -108,9 +114,10 @@ impl OnPolicy {
             return Ok((terms, false));
         }
         model.backward(output_gradient, value_gradient, gradient)?;
-        self.progress.gradient_norm = clip_by_global_norm(gradient, gradient_limit);
-        if !self.progress.gradient_norm.is_finite() {
-            let reason = format!("a gradient of norm {}", self.progress.gradient_norm);
+        let norm = self.optimiser.clip(gradient, gradient_limit)?;
+        self.progress.gradient_norm = Some(norm);
+        if !norm.is_finite() {
+            let reason = format!("a gradient of norm {norm}");
             return Err(RlError::Diverged { step: self.collector.steps, reason });
         }
         self.optimiser.step(&mut model.parameters_mut(), gradient, learning_rate)?;
@@ -119,46 +126,72 @@ impl OnPolicy {
     }
 
     /// Fills the rollout.
-    pub(crate) fn collect(&mut self, discount: f32, lambda: f32) -> Result<(), RlError> {
-        self.collector.collect(&mut self.policy, &mut self.rollout, discount, lambda)
+    pub(crate) fn collect(
+        &mut self,
+        discount: f32,
+        lambda: f32,
+        behaviour: Option<Behaviour>,
+    ) -> Result<(), RlError> {
+        self.collector.collect(&mut self.policy, &mut self.rollout, discount, lambda, behaviour)
     }
 
     /// Counts the iteration and says where training stands.
     pub(crate) fn finish(
         &mut self,
         losses: LossTerms,
+        objective: &Objective,
         learning_rate: f64,
         epochs: usize,
         total_steps: u64,
     ) -> Progress {
         self.iterations += 1;
-        (self.progress.losses, self.progress.learning_rate, self.progress.epochs) =
-            (losses, learning_rate, epochs);
+        self.progress.losses = Some(losses);
+        self.progress.loss = Some(f64::from(losses.total(objective)));
+        (self.progress.learning_rate, self.progress.epochs) = (learning_rate, Some(epochs));
+        let values = &self.rollout.values;
+        let sum = values.iter().map(|value| f64::from(*value)).sum::<f64>();
+        self.progress.mean_value = Some(sum / values.len() as f64);
         let means = self.collector.statistics.means();
         self.progress.steps = self.collector.steps;
         self.progress.total_steps = total_steps;
         self.progress.episodes = self.collector.statistics.episodes();
         self.progress.mean_return = means.map(|means| means.0);
         self.progress.mean_length = means.map(|means| means.1);
-        self.progress.explained_variance = self.rollout.explained_variance();
+        let explained = self.rollout.explained_variance();
+        self.progress.explained_variance = (!explained.is_nan()).then_some(explained);
         self.progress
     }
 
-    pub(crate) fn to_bytes(&self, algorithm: &str, config: &str) -> Result<Vec<u8>, RlError> {
+    /// `more` writes what the algorithm has beside.
+    pub(crate) fn to_bytes(
+        &self,
+        algorithm: &str,
+        config: &impl Serialize,
+        more: impl FnOnce(&mut Writer),
+    ) -> Result<Vec<u8>, RlError> {
         let mut writer = Writer::default();
         writer.bytes(algorithm.as_bytes());
-        writer.bytes(config.as_bytes());
+        writer.bytes(fingerprint(config)?.as_bytes());
         writer.u64(self.iterations);
         writer.u64(self.progress.updates);
         self.policy.save(&mut writer);
         self.optimiser.save(&mut writer);
         self.collector.save(&mut writer)?;
+        more(&mut writer);
         Ok(writer.finish_with_checksum())
     }
 
-    pub(crate) fn restore(&mut self, bytes: &[u8], algorithm: &str, config: &str) -> Result<(), RlError> {
+    /// `more` reads what the algorithm has beside.
+    pub(crate) fn restore(
+        &mut self,
+        bytes: &[u8],
+        algorithm: &str,
+        config: &impl Serialize,
+        more: impl FnOnce(&mut Reader<'_>) -> Result<(), RlError>,
+    ) -> Result<(), RlError> {
         let mut reader = Reader::with_checksum(bytes)?;
-        for (what, expected) in [("algorithm", algorithm), ("configuration", config)] {
+        let config = fingerprint(config)?;
+        for (what, expected) in [("algorithm", algorithm), ("configuration", &config)] {
             let found = String::from_utf8_lossy(reader.bytes()?);
             if found != expected {
                 let problem = format!("its {what} is {found}, not {expected}; configure the same");
@@ -170,8 +203,14 @@ impl OnPolicy {
         self.optimiser.restore(&mut reader)?;
         self.collector.restore(&mut reader)?;
         self.seed = self.collector.seed();
+        more(&mut reader)?;
         reader.finish()
     }
+}
+
+/// A configuration, to tell checkpoints of others apart.
+pub(crate) fn fingerprint(config: &impl Serialize) -> Result<String, RlError> {
+    serde_json::to_string(config).map_err(|error| RlError::checkpoint(error.to_string()))
 }
 
 /// Refuses what lies outside `low..=high`.

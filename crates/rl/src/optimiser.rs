@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{Reader, Writer};
 use crate::error::RlError;
+use crate::network::{Network, ParameterGroup};
 
 /// Which optimiser, without its learning rate, which algorithms schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,6 +67,17 @@ impl OptimiserConfig {
     }
 }
 
+/// Refuses a network whose groups are not as many parameters as it has.
+pub(crate) fn check_groups(network: &dyn Network) -> Result<(), RlError> {
+    let sum: usize = network.parameter_groups().iter().map(|group| group.parameters).sum();
+    let count = network.parameters().len();
+    if sum == count {
+        return Ok(());
+    }
+    let problem = format!("they are of {sum} parameters, the network has {count}; name a group for each");
+    Err(RlError::shape("the groups of parameters", problem))
+}
+
 /// An optimiser and what it remembers.
 #[derive(Clone, Debug)]
 pub struct Optimiser {
@@ -75,25 +87,55 @@ pub struct Optimiser {
     first: Vec<f32>,
     /// Means of squared gradients.
     second: Vec<f32>,
+    /// Neighbours differ in their factors.
+    groups: Vec<ParameterGroup>,
     arch: Arch,
 }
 
 impl Optimiser {
-    /// For so many parameters.
-    #[must_use]
-    pub fn new(config: OptimiserConfig, parameters: usize) -> Self {
+    /// For parameters that learn at these paces.
+    ///
+    /// # Errors
+    /// [`RlError::Shape`] for a factor that is negative or not finite.
+    pub fn new(config: OptimiserConfig, groups: &[ParameterGroup]) -> Result<Self, RlError> {
+        let mut merged: Vec<ParameterGroup> = Vec::new();
+        for group in groups {
+            let factor = group.learning_rate_factor;
+            if !(0.0..f32::INFINITY).contains(&factor) {
+                let problem =
+                    format!("a learning rate is multiplied by {factor}; give a finite number from 0");
+                return Err(RlError::shape("the groups of parameters", problem));
+            }
+            match merged.last_mut() {
+                Some(last) if last.learning_rate_factor == factor => last.parameters += group.parameters,
+                _ => merged.push(*group),
+            }
+        }
+        let parameters = merged.iter().map(|group| group.parameters).sum();
         let (first, second) = match config {
             OptimiserConfig::Adam { .. } => (parameters, 0.0),
             OptimiserConfig::RmsProp { .. } => (0, 0.0),
             OptimiserConfig::RmsPropTfLike { .. } => (0, 1.0),
         };
-        Self {
-            config,
-            steps: 0,
-            first: vec![0.0; first],
-            second: vec![second; parameters],
-            arch: Arch::new(),
+        let (first, second) = (vec![0.0; first], vec![second; parameters]);
+        Ok(Self { config, steps: 0, first, second, groups: merged, arch: Arch::new() })
+    }
+
+    /// [`clip_by_global_norm`] of what is not frozen; the gradient of what is becomes 0, whatever it was.
+    ///
+    /// # Errors
+    /// [`RlError::Shape`] where the lengths do not fit.
+    pub fn clip(&self, gradient: &mut [f32], limit: f32) -> Result<f32, RlError> {
+        self.check(self.second.len(), gradient.len())?;
+        let mut rest = &mut *gradient;
+        for group in &self.groups {
+            let (here, after) = rest.split_at_mut(group.parameters);
+            if group.learning_rate_factor == 0.0 {
+                here.fill(0.0);
+            }
+            rest = after;
         }
+        Ok(clip_by_global_norm(gradient, limit))
     }
 
     /// Moves the parameters, given in pieces, against the gradient, which is as long as all pieces together.
@@ -106,60 +148,40 @@ impl Optimiser {
         gradient: &[f32],
         learning_rate: f64,
     ) -> Result<(), RlError> {
-        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
-        if length != gradient.len() || length != self.second.len() {
-            let problem =
-                format!("{length} parameters, {} gradients, {} moments", gradient.len(), self.second.len());
-            return Err(RlError::shape("a step of the optimiser", problem));
-        }
+        self.check(pieces.iter().map(|piece| piece.len()).sum(), gradient.len())?;
         self.steps += 1;
-        let mut offset = 0;
+        let mut groups = self.groups.iter().copied();
+        let (mut left, mut factor, mut offset) = (0, 1.0, 0);
         for piece in pieces {
-            let range = offset..offset + piece.len();
-            offset = range.end;
-            let (gradient, second) = (&gradient[range.clone()], &mut self.second[range.clone()]);
-            match self.config {
-                OptimiserConfig::Adam { beta1, beta2, epsilon } => {
-                    // As PyTorch: the rate carries the bias of the first moment, the root that of the second.
-                    let power = i32::try_from(self.steps).unwrap_or(i32::MAX);
-                    let rate = learning_rate / (1.0 - f64::from(beta1).powi(power));
-                    let correction = (1.0 - f64::from(beta2).powi(power)).sqrt() as f32;
-                    let (first, rate) = (&mut self.first[range], rate as f32);
-                    self.arch.dispatch(|| {
-                        for (((value, gradient), first), second) in
-                            piece.iter_mut().zip(gradient).zip(first).zip(second)
-                        {
-                            *first += (1.0 - beta1) * (gradient - *first);
-                            *second = beta2 * *second + (1.0 - beta2) * gradient * gradient;
-                            *value -= rate * *first / (second.sqrt() / correction + epsilon);
-                        }
-                    });
+            let mut rest = &mut **piece;
+            while !rest.is_empty() {
+                if left == 0 {
+                    // Groups sum to the parameters, so there is one more.
+                    let Some(next) = groups.next() else { break };
+                    (left, factor) = (next.parameters, f64::from(next.learning_rate_factor));
+                    continue;
                 }
-                OptimiserConfig::RmsProp { alpha, epsilon } => {
-                    root_mean_square(
-                        self.arch,
-                        piece,
-                        gradient,
-                        second,
-                        learning_rate as f32,
-                        alpha,
-                        |square| square.sqrt() + epsilon,
-                    );
-                }
-                OptimiserConfig::RmsPropTfLike { alpha, epsilon } => {
-                    root_mean_square(
-                        self.arch,
-                        piece,
-                        gradient,
-                        second,
-                        learning_rate as f32,
-                        alpha,
-                        |square| (square + epsilon).sqrt(),
-                    );
+                let (here, after) = rest.split_at_mut(left.min(rest.len()));
+                let range = offset..offset + here.len();
+                (left, offset, rest) = (left - here.len(), range.end, after);
+                if factor > 0.0 {
+                    let (config, rate, arch) = (self.config, learning_rate * factor, self.arch);
+                    let first = self.first.get_mut(range.clone()).unwrap_or_default();
+                    let (gradient, second) = (&gradient[range.clone()], &mut self.second[range]);
+                    Run { config, steps: self.steps, rate, arch }.step(here, gradient, first, second);
                 }
             }
         }
         Ok(())
+    }
+
+    fn check(&self, parameters: usize, gradients: usize) -> Result<(), RlError> {
+        if parameters == gradients && parameters == self.second.len() {
+            return Ok(());
+        }
+        let problem =
+            format!("{parameters} parameters, {gradients} gradients, {} moments", self.second.len());
+        Err(RlError::shape("a step of the optimiser", problem))
     }
 
     pub(crate) fn save(&self, writer: &mut Writer) {
@@ -178,6 +200,45 @@ impl Optimiser {
         }
         (self.first, self.second) = (first, second);
         Ok(())
+    }
+}
+
+/// One step of parameters that follow each other.
+struct Run {
+    config: OptimiserConfig,
+    steps: u64,
+    rate: f64,
+    arch: Arch,
+}
+
+impl Run {
+    fn step(self, values: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32]) {
+        let rate = self.rate as f32;
+        match self.config {
+            OptimiserConfig::Adam { beta1, beta2, epsilon } => {
+                // As PyTorch: the rate carries the bias of the first moment, the root that of the second.
+                let power = i32::try_from(self.steps).unwrap_or(i32::MAX);
+                let rate = (self.rate / (1.0 - f64::from(beta1).powi(power))) as f32;
+                let correction = (1.0 - f64::from(beta2).powi(power)).sqrt() as f32;
+                self.arch.dispatch(|| {
+                    for (((value, gradient), first), second) in
+                        values.iter_mut().zip(gradient).zip(first).zip(second)
+                    {
+                        *first += (1.0 - beta1) * (gradient - *first);
+                        *second = beta2 * *second + (1.0 - beta2) * gradient * gradient;
+                        *value -= rate * *first / (second.sqrt() / correction + epsilon);
+                    }
+                });
+            }
+            OptimiserConfig::RmsProp { alpha, epsilon } => {
+                let root = |square: f32| square.sqrt() + epsilon;
+                root_mean_square(self.arch, values, gradient, second, rate, alpha, root);
+            }
+            OptimiserConfig::RmsPropTfLike { alpha, epsilon } => {
+                let root = |square: f32| (square + epsilon).sqrt();
+                root_mean_square(self.arch, values, gradient, second, rate, alpha, root);
+            }
+        }
     }
 }
 

@@ -3,9 +3,12 @@
 use rand::Rng;
 
 use crate::actor_critic::ActorCritic;
+use crate::agent::{Agent, check_rows};
 use crate::codec::{Reader, Writer};
+use crate::distribution::Distribution;
 use crate::error::RlError;
 use crate::normalisation::{Normalisation, NormalisationConfig};
+use crate::value_policy::restore_parameters;
 
 /// An actor and critic, and how their observations are normalised.
 #[derive(Debug)]
@@ -33,61 +36,6 @@ impl Policy {
         &self.normalisation
     }
 
-    /// Acts on raw observations `[n, inputs]`: states `[n, state_width]` are replaced, actions `[n,
-    /// action_width]`. With a generator actions are drawn, without one they are the most probable. Nothing is
-    /// learned, moments stay.
-    ///
-    /// # Errors
-    /// [`RlError::Shape`] where the lengths do not fit.
-    pub fn act(
-        &mut self,
-        observations: &[f32],
-        states: &mut [f32],
-        mut random: Option<&mut impl Rng>,
-        actions: &mut [f32],
-    ) -> Result<(), RlError> {
-        self.scratch.clear();
-        self.scratch.extend_from_slice(observations);
-        self.normalisation.normalise_observations(&mut self.scratch);
-        let rows = observations.len() / self.model.inputs();
-        let (width, outputs) =
-            (self.model.distribution().action_width(), self.model.distribution().outputs());
-        if actions.len() != rows * width {
-            let problem = format!("{rows} rows need {} numbers, not {}", rows * width, actions.len());
-            return Err(RlError::shape("the actions of a policy", problem));
-        }
-        self.outputs.resize(rows * outputs, 0.0);
-        self.values.resize(rows, 0.0);
-        self.model.step(&self.scratch, states, &mut self.outputs, &mut self.values)?;
-        let (distribution, log_deviations) = (self.model.distribution(), self.model.log_deviations());
-        for (outputs, action) in self.outputs.chunks_exact(outputs).zip(actions.chunks_exact_mut(width)) {
-            match &mut random {
-                Some(random) => distribution.sample(outputs, log_deviations, action, *random),
-                None => distribution.mode(outputs, action),
-            }
-        }
-        Ok(())
-    }
-
-    /// Parameters and moments. The architecture is not in them: [`Policy::restore_bytes`] goes into a policy
-    /// made alike.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut writer = Writer::default();
-        self.save(&mut writer);
-        writer.finish_with_checksum()
-    }
-
-    /// Takes up what [`Policy::to_bytes`] gave.
-    ///
-    /// # Errors
-    /// [`RlError::Checkpoint`] for bytes that are damaged or of another architecture.
-    pub fn restore_bytes(&mut self, bytes: &[u8]) -> Result<(), RlError> {
-        let mut reader = Reader::with_checksum(bytes)?;
-        self.restore(&mut reader)?;
-        reader.finish()
-    }
-
     pub(crate) fn save(&self, writer: &mut Writer) {
         for piece in self.model.parameters() {
             writer.f32s(piece);
@@ -97,17 +45,67 @@ impl Policy {
 
     pub(crate) fn restore(&mut self, reader: &mut Reader<'_>) -> Result<(), RlError> {
         for piece in self.model.parameters_mut() {
-            let values = reader.f32s()?;
-            if values.len() != piece.len() {
-                let problem = format!(
-                    "a network in it has {} parameters, this one {}; make the same architecture",
-                    values.len(),
-                    piece.len()
-                );
-                return Err(RlError::checkpoint(problem));
-            }
-            piece.copy_from_slice(&values);
+            restore_parameters(piece, reader)?;
         }
         self.normalisation.restore(reader)
+    }
+}
+
+impl Agent for Policy {
+    fn inputs(&self) -> usize {
+        self.model.inputs()
+    }
+
+    fn distribution(&self) -> &Distribution {
+        self.model.distribution()
+    }
+
+    fn state_width(&self) -> usize {
+        self.model.state_width()
+    }
+
+    fn initial_state(&self, state: &mut [f32]) {
+        self.model.initial_state(state);
+    }
+
+    /// Observations are normalised by the moments as they stand; without a generator actions are the most
+    /// probable.
+    fn act(
+        &mut self,
+        observations: &[f32],
+        states: &mut [f32],
+        mut random: Option<&mut dyn Rng>,
+        actions: &mut [f32],
+    ) -> Result<(), RlError> {
+        let rows = check_rows(self, observations, states, actions)?;
+        self.scratch.clear();
+        self.scratch.extend_from_slice(observations);
+        self.normalisation.normalise_observations(&mut self.scratch);
+        let (width, outputs) =
+            (self.model.distribution().action_width(), self.model.distribution().outputs());
+        self.outputs.resize(rows * outputs, 0.0);
+        self.values.resize(rows, 0.0);
+        self.model.step(&self.scratch, states, &mut self.outputs, &mut self.values)?;
+        let (distribution, log_deviations) = (self.model.distribution(), self.model.log_deviations());
+        for (outputs, action) in self.outputs.chunks_exact(outputs).zip(actions.chunks_exact_mut(width)) {
+            match &mut random {
+                Some(random) => distribution.sample(outputs, log_deviations, action, random),
+                None => distribution.mode(outputs, action),
+            }
+        }
+        Ok(())
+    }
+
+    /// Parameters and moments.
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        self.save(&mut writer);
+        writer.finish_with_checksum()
+    }
+
+    fn restore_bytes(&mut self, bytes: &[u8]) -> Result<(), RlError> {
+        let mut reader = Reader::with_checksum(bytes)?;
+        self.restore(&mut reader)?;
+        reader.finish()
     }
 }

@@ -126,7 +126,11 @@ impl Recipe {
     ///
     /// # Errors
     /// [`RlError::Config`] and [`RlError::Shape`] for what is refused or does not fit.
-    pub fn learner(&self, environments: Box<dyn VecEnvironment>, seed: u64) -> Result<Box<dyn Learner>, RlError> {
+    pub fn learner(
+        &self,
+        environments: Box<dyn VecEnvironment>,
+        seed: u64,
+    ) -> Result<Box<dyn Learner>, RlError> {
         self.validate()?;
         let environments = match &self.curiosity {
             Some(config) => Box::new(CuriousEnvironment::new(environments, config.clone(), seed)?),
@@ -164,7 +168,12 @@ impl Recipe {
         Ok(Box::new(Policy::new(model, normalisation)?))
     }
 
-    fn value_network(&self, observations: &Space, actions: &Space, seed: u64) -> Result<Box<dyn Network>, RlError> {
+    fn value_network(
+        &self,
+        observations: &Space,
+        actions: &Space,
+        seed: u64,
+    ) -> Result<Box<dyn Network>, RlError> {
         let head = OutputHead { outputs: self.dqn.outputs(choices(actions)?), gain: 1.0 };
         self.values.init(observations.width(), &[head], seed, "values")
     }
@@ -173,6 +182,9 @@ impl Recipe {
 fn choices(actions: &Space) -> Result<usize, RlError> {
     match actions {
         Space::Discrete { count } => Ok(*count),
-        _ => Err(RlError::shape("the action space", "values are learned of discrete actions only; take PPO or A2C")),
+        _ => Err(RlError::shape(
+            "the action space",
+            "values are learned of discrete actions only; take PPO or A2C",
+        )),
     }
 }

@@ -40,14 +40,23 @@ pub struct Rollout {
     pub rewards: Vec<f32>,
     /// `[environments, steps]`, by the critic of that time.
     pub values: Vec<f32>,
-    /// `[environments, steps]`, of the actions.
+    /// `[environments, steps]`, of the actions, by what drew them.
     pub log_probabilities: Vec<f32>,
+    /// `[environments, steps]`: how much more probable the policy finds the actions than what drew them,
+    /// truncated from above; 1 where the policy itself drew them.
+    pub importance_weights: Vec<f32>,
     /// `[environments, steps / sequence, state_width]`, before the first step of each sequence.
     pub states: Vec<f32>,
     /// `[environments, steps]`, from [`Rollout::compute_advantages`].
     pub advantages: Vec<f32>,
     /// `[environments, steps]`: advantage + value.
     pub returns: Vec<f32>,
+    /// `[environments, inputs]`, normalised: what follows the last step.
+    pub last_observations: Vec<f32>,
+    /// Steps, counted from 0 through all environments, at which an episode was cut off.
+    pub cut_rows: Vec<usize>,
+    /// `[cut rows, inputs]`, normalised: what these episodes ended with.
+    pub cut_observations: Vec<f32>,
 }
 
 impl Rollout {
@@ -74,9 +83,13 @@ impl Rollout {
             rewards: numbers(),
             values: numbers(),
             log_probabilities: numbers(),
+            importance_weights: vec![1.0; rows],
             states: vec![0.0; rows / sequence * state_width],
             advantages: numbers(),
             returns: numbers(),
+            last_observations: vec![0.0; environments * inputs],
+            cut_rows: Vec::new(),
+            cut_observations: Vec::new(),
         })
     }
 
@@ -94,6 +107,11 @@ impl Rollout {
 
     /// Generalised advantage estimation (Schulman et al. 2016, arXiv 1506.02438, equation 16), from the
     /// values of the observations after the last step, `[environments]`.
+    ///
+    /// Where importance weights are not 1 these are V-trace's (Espeholt et al. 2018, arXiv 1802.01561,
+    /// equation 1 and remark 2 for λ, with the same bound for ρ and c): returns are vₛ = V(xₛ) + Aₛ and
+    /// advantages Aₛ = ρₛ (δₛ + γ λ Aₛ₊₁) with δₛ = rₛ + γ V(xₛ₊₁) − V(xₛ), which is what weighs the policy
+    /// gradient, ρₛ (rₛ + γ vₛ₊₁ − V(xₛ)), with vₛ₊₁ mixed with V(xₛ₊₁) by λ.
     ///
     /// A step that ends an episode sees nothing of what comes after: neither value nor advantage is read, so
     /// that not even NaN gets through. Where the episode was cut off, its bootstrap stands for the rest.
@@ -120,6 +138,7 @@ impl Rollout {
                     let error = self.rewards[row] + discount * next_value - self.values[row];
                     error + discount * lambda * next_advantage
                 };
+                let advantage = self.importance_weights[row] * advantage;
                 self.advantages[row] = advantage;
                 self.returns[row] = advantage + self.values[row];
                 (next_value, next_advantage) = (self.values[row], advantage);

@@ -1,18 +1,26 @@
 //! Advantage actor-critic (Mnih et al. 2016, arXiv 1602.01783, synchronous), with the details of
-//! Stable-Baselines3.
+//! Stable-Baselines3; if wanted, with random actions and an experience buffer, both corrected by V-trace.
+
+mod experience;
 
 use serde::{Deserialize, Serialize};
 
+use self::experience::Experience;
+pub use self::experience::ExperienceConfig;
 use crate::actor_critic::ActorCritic;
+use crate::agent::Agent;
+use crate::collection::Behaviour;
 use crate::environment::VecEnvironment;
 use crate::error::RlError;
+use crate::exploration::{Decay, ExplorationConfig};
 use crate::normalisation::NormalisationConfig;
 use crate::objective::Objective;
 use crate::on_policy::{OnPolicy, Setup, expect_positive, expect_within};
 use crate::optimiser::OptimiserConfig;
 use crate::policy::Policy;
+use crate::random::generator;
 use crate::schedule::Schedule;
-use crate::training::{Control, Observer, Progress};
+use crate::training::{Learner, Progress, ReplayTerms};
 
 /// Settings of [`A2c`]. The defaults are Stable-Baselines3's (whose budget of steps is an argument instead).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +51,14 @@ pub struct A2cConfig {
     pub sequence: usize,
     /// What is normalised.
     pub normalisation: NormalisationConfig,
+    /// ε over training: actions are drawn from all alike with that chance, else from the policy. The mixture
+    /// is corrected for by truncated importance weights ([`crate::rollout::Rollout::compute_advantages`];
+    /// bound 1 without `experience`). Actions must be choices, not numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exploration: Option<ExplorationConfig>,
+    /// Learns from older rollouts too; for policies without memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub experience: Option<ExperienceConfig>,
 }
 
 impl Default for A2cConfig {
@@ -60,11 +76,29 @@ impl Default for A2cConfig {
             normalise_advantages: false,
             sequence: 5,
             normalisation: NormalisationConfig::default(),
+            exploration: None,
+            experience: None,
         }
     }
 }
 
 impl A2cConfig {
+    /// A2C with an experience buffer and random actions that become rarer.
+    #[must_use]
+    pub fn with_experience_buffer() -> Self {
+        let exploration = ExplorationConfig { decay: Decay::Linear, initial: 0.2, last: 0.01, fraction: 0.5 };
+        Self {
+            exploration: Some(exploration),
+            experience: Some(ExperienceConfig::default()),
+            ..Self::default()
+        }
+    }
+
+    /// Bound of importance weights.
+    fn maximum_importance_weight(&self) -> f32 {
+        self.experience.as_ref().map_or(1.0, |experience| experience.maximum_importance_weight)
+    }
+
     /// # Errors
     /// [`RlError::Config`] names the field, its value and the remedy.
     pub fn validate(&self) -> Result<(), RlError> {
@@ -84,14 +118,17 @@ impl A2cConfig {
             let remedy = "give a number above 0; infinity clips nothing";
             return Err(RlError::config("maximum_gradient_norm", self.maximum_gradient_norm, remedy));
         }
+        self.exploration.as_ref().map_or(Ok(()), ExplorationConfig::validate)?;
+        self.experience.as_ref().map_or(Ok(()), |experience| experience.validate(self.steps))?;
         self.normalisation.validate()
     }
 }
 
-/// A policy that learns by A2C: one step of the optimiser per rollout.
+/// A policy that learns by A2C: one step of the optimiser per rollout, and those of the experience buffer.
 pub struct A2c {
     config: A2cConfig,
     core: OnPolicy,
+    experience: Option<Experience>,
     order: Vec<usize>,
 }
 
@@ -117,49 +154,47 @@ impl A2c {
         let (optimiser, normalisation) = (config.optimiser, config.normalisation);
         let core =
             OnPolicy::new(model, environments, &Setup { steps, sequence, optimiser, normalisation, seed })?;
-        Ok(Self { config, core, order: Vec::new() })
-    }
-
-    /// Collects one rollout and learns from it.
-    ///
-    /// # Errors
-    /// [`RlError::Diverged`], and what environments fail at.
-    pub fn iterate(&mut self) -> Result<Progress, RlError> {
-        let config = &self.config;
-        self.core.collect(config.discount, config.gae_lambda)?;
-        let progress = self.core.collector.steps as f64 / config.total_steps as f64;
-        let learning_rate = config.learning_rate.at(progress);
-        let objective = Objective {
-            clip_range: None,
-            value_clip_range: None,
-            entropy_coefficient: config.entropy_coefficient,
-            value_coefficient: config.value_coefficient,
-            normalise_advantages: config.normalise_advantages,
-        };
-        self.order.clear();
-        self.order.extend(0..self.core.rollout.rows() / self.core.rollout.shape().sequence);
-        let limit = config.maximum_gradient_norm;
-        let (terms, _) = self.core.update(&self.order, &objective, learning_rate, limit, f32::INFINITY)?;
-        Ok(self.core.finish(terms, learning_rate, 1, config.total_steps))
-    }
-
-    /// Whether all steps are taken.
-    #[must_use]
-    pub fn is_done(&self) -> bool {
-        self.core.collector.steps >= self.config.total_steps
-    }
-
-    /// Goes on until all steps are taken or the observer stops.
-    ///
-    /// # Errors
-    /// See [`A2c::iterate`].
-    pub fn learn(&mut self, observer: &mut dyn Observer) -> Result<(), RlError> {
-        while !self.is_done() {
-            if observer.observe(&self.iterate()?) == Control::Stop {
-                break;
-            }
+        let distribution = core.policy.model.distribution();
+        if config.exploration.is_some() && distribution.uniform_log_probability().is_none() {
+            let remedy = "actions are numbers, which no choice is uniform over; leave `exploration` out \
+                          and begin with a larger `initial_log_deviation`";
+            return Err(RlError::config("exploration", "set", remedy));
         }
-        Ok(())
+        let shape = core.rollout.shape();
+        let experience =
+            config.experience.as_ref().map(|config| Experience::new(config, shape)).transpose()?;
+        Ok(Self { config, core, experience, order: Vec::new() })
+    }
+
+    /// Share of training that is over.
+    fn share(&self) -> f64 {
+        self.core.collector.steps as f64 / self.config.total_steps as f64
+    }
+
+    /// Takes the rollout in, and makes the steps of the optimiser on what was experienced.
+    fn replay(&mut self, objective: &Objective, learning_rate: f64) -> Result<Option<ReplayTerms>, RlError> {
+        let (Some(experience), Some(config)) = (&mut self.experience, &self.config.experience) else {
+            return Ok(None);
+        };
+        experience.push(&self.core.rollout);
+        let (discount, lambda) = (self.config.discount, self.config.gae_lambda);
+        let mut terms = ReplayTerms::default();
+        for _ in 0..config.updates {
+            let random = &mut generator(self.core.seed, "experience", self.core.progress.updates);
+            let rollout = experience.sample(&mut self.core.policy, random, discount, lambda)?;
+            let weights = rollout.importance_weights.iter().map(|weight| f64::from(*weight)).sum::<f64>();
+            terms.importance_weight += weights / rollout.rows() as f64;
+            self.order.clear();
+            self.order.extend(0..rollout.rows());
+            rollout.gather(&self.order, &mut self.core.minibatch);
+            let limit = self.config.maximum_gradient_norm;
+            let (one, _) = self.core.update(objective, learning_rate, limit, f32::INFINITY)?;
+            terms.losses.add(&one);
+        }
+        let share = 1.0 / config.updates as f64;
+        terms.importance_weight *= share;
+        terms.losses = terms.losses.scaled(share as f32);
+        Ok(Some(terms))
     }
 
     /// The policy so far.
@@ -178,27 +213,69 @@ impl A2c {
     pub fn into_policy(self) -> Policy {
         self.core.policy
     }
+}
 
-    /// All that [`A2c::restore`] needs to go on to the bit, environments included.
-    ///
-    /// # Errors
-    /// [`RlError::Environment`] where an environment cannot be saved.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, RlError> {
-        self.core.to_bytes("a2c", &self.fingerprint()?)
+impl Learner for A2c {
+    /// Collects one rollout and learns from it, and then from what was experienced before.
+    fn iterate(&mut self) -> Result<Progress, RlError> {
+        let config = &self.config;
+        let exploration = config.exploration.as_ref().map(|exploration| exploration.at(self.share()));
+        let corrected = exploration.is_some() || config.experience.is_some();
+        let behaviour = corrected.then(|| Behaviour {
+            exploration: exploration.unwrap_or(0.0),
+            maximum_importance_weight: config.maximum_importance_weight(),
+        });
+        self.core.collect(config.discount, config.gae_lambda, behaviour)?;
+        let learning_rate = config.learning_rate.at(self.share());
+        let objective = Objective {
+            clip_range: None,
+            value_clip_range: None,
+            entropy_coefficient: config.entropy_coefficient,
+            value_coefficient: config.value_coefficient,
+            normalise_advantages: config.normalise_advantages,
+        };
+        self.order.clear();
+        self.order.extend(0..self.core.rollout.rows() / self.core.rollout.shape().sequence);
+        self.core.gather(&self.order);
+        let limit = config.maximum_gradient_norm;
+        let (terms, _) = self.core.update(&objective, learning_rate, limit, f32::INFINITY)?;
+        let replayed = self.replay(&objective, learning_rate)?;
+        let total_steps = self.config.total_steps;
+        let progress = self.core.finish(terms, &objective, learning_rate, 1, total_steps);
+        Ok(Progress { exploration, replayed, ..progress })
     }
 
-    /// Goes on from what [`A2c::to_bytes`] gave, in an instance made with the same configuration, policy and
-    /// environments; the seed is that of the bytes.
-    ///
-    /// # Errors
-    /// [`RlError::Checkpoint`] for bytes that are damaged or of something else. The instance is of no use
-    /// then.
-    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), RlError> {
-        let fingerprint = self.fingerprint()?;
-        self.core.restore(bytes, "a2c", &fingerprint)
+    fn is_done(&self) -> bool {
+        self.core.collector.steps >= self.config.total_steps
     }
 
-    fn fingerprint(&self) -> Result<String, RlError> {
-        serde_json::to_string(&self.config).map_err(|error| RlError::checkpoint(error.to_string()))
+    fn agent(&self) -> &dyn Agent {
+        &self.core.policy
+    }
+
+    fn agent_mut(&mut self) -> &mut dyn Agent {
+        &mut self.core.policy
+    }
+
+    fn into_agent(self: Box<Self>) -> Box<dyn Agent> {
+        Box::new(self.core.policy)
+    }
+
+    fn to_bytes(&self) -> Result<Vec<u8>, RlError> {
+        self.core.to_bytes("a2c", &self.config, |writer| {
+            if let Some(experience) = &self.experience {
+                experience.save(writer);
+            }
+        })
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), RlError> {
+        let experience = self.experience.as_mut();
+        self.core.restore(bytes, "a2c", &self.config, |reader| {
+            experience.map_or(Ok(()), |experience| experience.restore(reader))
+        })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,7 +64,7 @@ fn collected(rollouts: usize, mut before: impl FnMut(&mut Collector)) -> Rollout
     let mut rollout = Rollout::new(shape).unwrap();
     for _ in 0..rollouts {
         before(&mut collector);
-        collector.collect(&mut policy, &mut rollout, 0.9, 0.8).unwrap();
+        collector.collect(&mut policy, &mut rollout, 0.9, 0.8, None).unwrap();
     }
     rollout
 }
@@ -148,4 +148,44 @@ fn poison_in_the_state_of_the_episode_before_reaches_nothing() {
     assert_eq!(bits(&clean.log_probabilities), bits(&poisoned.log_probabilities));
     assert_eq!(bits(&clean.advantages), bits(&poisoned.advantages));
     assert_eq!(bits(&clean.states), bits(&poisoned.states));
+}
+
+/// The share of each action is that of the mixture, the log probability its logarithm, and the mean of
+/// weights (not truncated) 1, which is what makes them importance weights.
+#[test]
+fn random_actions_are_drawn_and_weighed_as_a_mixture() {
+    let policy = elman_policy();
+    let behaviour = Behaviour { exploration: 0.4, maximum_importance_weight: 10.0 };
+    let logits = [1.5_f32, -0.5];
+    let own = f64::from((-2.0_f32).exp()).mul_add(1.0, 1.0).recip();
+    let mixture = [0.6 * own + 0.2, 0.6 * (1.0 - own) + 0.2];
+    let (mut random, mut exploring) = (generator(1, "actions", 0), generator(1, "exploration", 0));
+    let (mut counts, mut weights, draws) = ([0.0; 2], 0.0, 40_000);
+    let (mut action, mut other) = ([0.0], [0.0]);
+    for _ in 0..draws {
+        policy.model.distribution().sample(&logits, &[], &mut action, &mut random);
+        let [log, weight] = behaviour.mix(&policy, &logits, &mut action, &mut other, &mut exploring);
+        let choice = action[0] as usize;
+        assert!((f64::from(log) - mixture[choice].ln()).abs() < 1e-6);
+        assert!((f64::from(weight) - [own, 1.0 - own][choice] / mixture[choice]).abs() < 1e-6);
+        counts[choice] += 1.0;
+        weights += f64::from(weight);
+    }
+    let draws = f64::from(draws);
+    // Five standard errors.
+    assert!(
+        (counts[0] / draws - mixture[0]).abs() < 5.0 * (mixture[0] * mixture[1] / draws).sqrt(),
+        "{counts:?}"
+    );
+    assert!((weights / draws - 1.0).abs() < 0.01, "{}", weights / draws);
+    let truncated = Behaviour { maximum_importance_weight: 1.0, ..behaviour };
+    action = [0.0];
+    let [_, weight] = Behaviour { exploration: 1e-9, ..truncated }.mix(
+        &policy,
+        &logits,
+        &mut action,
+        &mut other,
+        &mut exploring,
+    );
+    assert_eq!(weight, 1.0);
 }

@@ -6,6 +6,7 @@
 mod categorical;
 mod gaussian;
 mod multi_categorical;
+mod uniform;
 
 use rand::Rng;
 

@@ -2,33 +2,26 @@
 
 use super::Dqn;
 use crate::codec::{Reader, Writer};
-use crate::environment::VecEnvironment;
 use crate::error::RlError;
-use crate::network::Network;
+use crate::on_policy::fingerprint;
+use crate::value_policy::restore_parameters;
 
 /// Changes with the layout.
-const FORMAT: &[u8] = b"matrela rl dqn 1";
+const FORMAT: &[u8] = b"matrela rl dqn 2";
 
-impl<N: Network> Dqn<N> {
-    /// All that it takes to go on to the bit: settings, both networks, the optimiser, the replay buffer and
-    /// the environments.
-    ///
-    /// # Errors
-    /// [`RlError::Environment`] for environments that cannot be saved.
-    pub fn to_bytes(&self, environments: &dyn VecEnvironment) -> Result<Vec<u8>, RlError> {
+impl Dqn {
+    /// Settings, both networks, the optimiser, the replay buffer and the environments.
+    pub(super) fn save(&self) -> Result<Vec<u8>, RlError> {
         let mut writer = Writer::default();
         writer.bytes(FORMAT);
-        let config = serde_json::to_vec(&self.config);
-        writer.bytes(&config.map_err(|error| RlError::checkpoint(format!("its settings: {error}")))?);
-        writer.u64(self.seed);
-        writer.bool(self.started);
-        for count in [self.steps, self.calls, self.updates] {
+        writer.bytes(fingerprint(&self.config)?.as_bytes());
+        for count in [self.seed, self.steps, self.calls, self.updates] {
             writer.u64(count);
         }
-        writer.f32s(self.online.parameters());
+        self.policy.save(&mut writer);
         writer.f32s(self.target.parameters());
         self.optimiser.save(&mut writer);
-        writer.bytes(&environments.save()?);
+        writer.bytes(&self.environments.save()?);
         self.episodes.save(&mut writer);
         self.n_step.save(&mut writer);
         self.buffer.save(&mut writer);
@@ -36,44 +29,30 @@ impl<N: Network> Dqn<N> {
         Ok(writer.finish_with_checksum())
     }
 
-    /// Goes on from what [`Dqn::to_bytes`] gave, with networks and environments made as they were then.
-    ///
-    /// # Errors
-    /// [`RlError::Checkpoint`] for bytes that are damaged or of something else; those of [`Dqn::new`] and
-    /// [`VecEnvironment::restore`]. The environments may then be half restored.
-    pub fn from_bytes(
-        bytes: &[u8],
-        online: N,
-        target: N,
-        environments: &mut dyn VecEnvironment,
-    ) -> Result<Self, RlError> {
+    /// Goes on from what [`Dqn::save`] gave.
+    pub(super) fn take_up(&mut self, bytes: &[u8]) -> Result<(), RlError> {
         let mut reader = Reader::with_checksum(bytes)?;
         if reader.bytes()? != FORMAT {
             return Err(RlError::checkpoint(
                 "it is none of DQN, or of another version; take one of this version",
             ));
         }
-        let config = serde_json::from_slice(reader.bytes()?);
-        let config = config.map_err(|error| RlError::checkpoint(format!("its settings: {error}")))?;
-        let mut agent = Self::new(config, reader.u64()?, online, target, environments)?;
-        agent.started = reader.bool()?;
-        (agent.steps, agent.calls, agent.updates) = (reader.u64()?, reader.u64()?, reader.u64()?);
-        for network in [&mut agent.online, &mut agent.target] {
-            let (parameters, own) = (reader.f32s()?, network.parameters_mut());
-            if parameters.len() != own.len() {
-                let problem =
-                    format!("its network has {} parameters, this one {}", parameters.len(), own.len());
-                return Err(RlError::checkpoint(problem));
-            }
-            own.copy_from_slice(&parameters);
+        let (found, expected) = (String::from_utf8_lossy(reader.bytes()?), fingerprint(&self.config)?);
+        if found != expected {
+            let problem = format!("its configuration is {found}, not {expected}; configure the same");
+            return Err(RlError::checkpoint(problem));
         }
-        agent.optimiser.restore(&mut reader)?;
-        environments.restore(reader.bytes()?)?;
-        agent.episodes.restore(&mut reader)?;
-        agent.n_step.restore(&mut reader)?;
-        agent.buffer.restore(&mut reader)?;
-        agent.sampler.restore(&mut reader)?;
-        reader.finish()?;
-        Ok(agent)
+        for count in [&mut self.seed, &mut self.steps, &mut self.calls, &mut self.updates] {
+            *count = reader.u64()?;
+        }
+        self.policy.restore(&mut reader)?;
+        restore_parameters(self.target.parameters_mut(), &mut reader)?;
+        self.optimiser.restore(&mut reader)?;
+        self.environments.restore(reader.bytes()?)?;
+        self.episodes.restore(&mut reader)?;
+        self.n_step.restore(&mut reader)?;
+        self.buffer.restore(&mut reader)?;
+        self.sampler.restore(&mut reader)?;
+        reader.finish()
     }
 }

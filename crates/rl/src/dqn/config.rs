@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::exploration::ExplorationConfig;
 use super::loss::Loss;
 use crate::error::RlError;
+use crate::exploration::ExplorationConfig;
 use crate::optimiser::OptimiserConfig;
 use crate::replay::{PrioritisedConfig, PriorityTree};
 use crate::schedule::Schedule;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::RlError;
+use crate::value_policy::best;
 
 /// Loss of one temporal-difference error.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,22 +50,6 @@ impl Loss {
     }
 }
 
-/// Values of actions `[rows, actions]` from outputs of a network: these themselves, or, dueling, from `[rows,
-/// 1 + actions]` `Q(a) = V + A(a) - mean A` (Wang et al. 2016, equation 9).
-pub(super) fn action_values(outputs: &[f32], actions: usize, dueling: bool, values: &mut Vec<f32>) {
-    values.clear();
-    if !dueling {
-        values.extend_from_slice(outputs);
-        return;
-    }
-    for row in outputs.chunks_exact(actions + 1) {
-        if let [value, advantages @ ..] = row {
-            let base = value - advantages.iter().sum::<f32>() / actions as f32;
-            values.extend(advantages.iter().map(|advantage| base + advantage));
-        }
-    }
-}
-
 /// The derivative of the loss by the outputs from that by the value of the action taken in each row.
 pub(super) fn output_gradient(
     by_value: &[f32],
@@ -81,12 +66,6 @@ pub(super) fn output_gradient(
         }
         gradient.extend((0..actions).map(|action| if action == *taken { by_value - mean } else { -mean }));
     }
-}
-
-/// The action of the highest value; of several, the first.
-pub(super) fn best(values: &[f32]) -> usize {
-    let higher = |best: (usize, f32), one: (usize, f32)| if one.1 > best.1 { one } else { best };
-    values.iter().copied().enumerate().fold((0, f32::NEG_INFINITY), higher).0
 }
 
 /// What the values of the actions taken should be, `[rows]`: reward plus discount times the target network's

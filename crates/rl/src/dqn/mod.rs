@@ -8,48 +8,40 @@
 
 mod checkpoint;
 mod config;
-mod exploration;
 mod loss;
-mod progress;
 mod update;
 
-use std::ops::ControlFlow;
-
-use rand::RngExt;
-
 pub use config::{DqnConfig, ReplayConfig};
-pub use exploration::{Decay, ExplorationConfig};
 pub use loss::Loss;
-pub use progress::DqnProgress;
 
-use self::loss::{action_values, best};
-use self::update::Work;
+use self::update::{Round, Work};
+use crate::agent::Agent;
 use crate::environment::{Actions, Outcomes, VecEnvironment};
 use crate::error::RlError;
 use crate::network::Network;
-use crate::optimiser::Optimiser;
+use crate::optimiser::{Optimiser, check_groups};
 use crate::random::generator;
 use crate::replay::{NStep, ReplayBuffer, Sampler};
 use crate::space::Space;
-use crate::training::EpisodeStatistics;
+use crate::training::{EpisodeStatistics, Learner, Progress};
+use crate::value_policy::ValuePolicy;
 
-/// An agent that learns values of discrete actions, and all that it takes to go on learning.
-#[derive(Debug)]
-pub struct Dqn<N> {
+/// An agent that learns values of discrete actions, its environments, and all that it takes to go on
+/// learning.
+pub struct Dqn {
     config: DqnConfig,
     seed: u64,
-    environments: usize,
+    environments: Box<dyn VecEnvironment>,
     width: usize,
     actions: usize,
-    online: N,
-    target: N,
+    /// Its network is the online one.
+    policy: ValuePolicy,
+    target: Box<dyn Network>,
     optimiser: Optimiser,
     buffer: ReplayBuffer,
     sampler: Sampler,
     n_step: NStep,
     episodes: EpisodeStatistics,
-    /// Whether the environments were reset.
-    started: bool,
     /// Steps of all environments together, and of the vector.
     steps: u64,
     calls: u64,
@@ -57,34 +49,44 @@ pub struct Dqn<N> {
     work: Work,
 }
 
-impl<N: Network> Dqn<N> {
+impl std::fmt::Debug for Dqn {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut parts = formatter.debug_struct("Dqn");
+        parts.field("config", &self.config).field("steps", &self.steps).finish_non_exhaustive()
+    }
+}
+
+impl Dqn {
     /// With a network for values and one of the same shape for targets, whose parameters are overwritten.
+    /// Begins an episode in each environment; everything random comes from the seed.
     ///
     /// # Errors
     /// [`RlError::Config`] as [`DqnConfig::validate`]; [`RlError::Shape`] for actions that are not
-    /// [`Space::Discrete`], networks
-    /// with memory, or ones that do not fit the spaces ([`DqnConfig::outputs`]).
+    /// [`Space::Discrete`], networks with memory, or ones that do not fit the spaces
+    /// ([`DqnConfig::outputs`]).
     pub fn new(
         config: DqnConfig,
+        online: Box<dyn Network>,
+        mut target: Box<dyn Network>,
+        mut environments: Box<dyn VecEnvironment>,
         seed: u64,
-        online: N,
-        mut target: N,
-        environments: &dyn VecEnvironment,
     ) -> Result<Self, RlError> {
         config.validate()?;
-        let (width, actions) = fitting(&config, &online, &target, environments)?;
+        let (width, actions) = fitting(&config, [&*online, &*target], &*environments)?;
         let count = environments.len();
         target.parameters_mut().copy_from_slice(online.parameters());
+        environments.reset(seed);
         let parameters = online.parameters().len();
         Ok(Self {
-            optimiser: Optimiser::new(config.optimiser, parameters),
+            optimiser: Optimiser::new(config.optimiser, &online.parameter_groups())?,
             buffer: ReplayBuffer::new(config.replay.capacity, width)?,
             sampler: Sampler::new(config.replay.prioritised.as_ref(), config.replay.capacity)?,
             n_step: NStep::new(config.n_step, config.discount, count, width)?,
             episodes: EpisodeStatistics::new(count),
-            work: Work::new(parameters),
-            environments: count,
-            started: false,
+            work: Work::new(parameters, count),
+            policy: ValuePolicy::new(online, actions, config.dueling)?,
+            target,
+            environments,
             steps: 0,
             calls: 0,
             updates: 0,
@@ -92,8 +94,6 @@ impl<N: Network> Dqn<N> {
             seed,
             width,
             actions,
-            online,
-            target,
         })
     }
 
@@ -101,12 +101,6 @@ impl<N: Network> Dqn<N> {
     #[must_use]
     pub fn config(&self) -> &DqnConfig {
         &self.config
-    }
-
-    /// The network of values.
-    #[must_use]
-    pub fn network(&self) -> &N {
-        &self.online
     }
 
     /// Steps of environments so far.
@@ -121,66 +115,21 @@ impl<N: Network> Dqn<N> {
         &self.buffer
     }
 
-    /// The best actions, `[rows]`, for observations `[rows, width]`.
-    ///
-    /// # Errors
-    /// [`RlError::Shape`] for observations of another width.
-    pub fn act(&mut self, observations: &[f32], chosen: &mut Vec<usize>) -> Result<(), RlError> {
-        let rows = observations.len() / self.width;
-        self.work.outputs.resize(rows * self.config.outputs(self.actions), 0.0);
-        self.online.step(observations, &mut [], &mut self.work.outputs)?;
-        action_values(&self.work.outputs, self.actions, self.config.dueling, &mut self.work.values);
-        chosen.clear();
-        chosen.extend(self.work.values.chunks_exact(self.actions).map(best));
-        Ok(())
+    /// What was learned so far; greedy.
+    #[must_use]
+    pub fn policy(&self) -> &ValuePolicy {
+        &self.policy
     }
 
-    /// Learns in whole rounds until so many steps of environments are done in all, or the observer, asked
-    /// after each round, breaks off. The first call resets the environments by the seed; later ones go on
-    /// with them, untouched in between.
-    ///
-    /// # Errors
-    /// [`RlError::Diverged`] if a loss is not finite; those of the environments and networks.
-    pub fn learn(
-        &mut self,
-        environments: &mut dyn VecEnvironment,
-        until: u64,
-        observer: &mut dyn FnMut(&DqnProgress) -> ControlFlow<()>,
-    ) -> Result<(), RlError> {
-        self.check(environments)?;
-        if !self.started {
-            environments.reset(self.seed);
-            self.started = true;
-        }
-        let mut now = vec![0.0; self.environments * self.width];
-        let mut next = now.clone();
-        environments.observe(&mut now);
-        let mut actions = Actions::Discrete(Vec::new());
-        let mut outcomes = Outcomes::default();
-        while self.steps < until {
-            for _ in 0..self.config.train_frequency {
-                self.choose(&now, &mut actions)?;
-                environments.step(&actions, &mut outcomes)?;
-                environments.observe(&mut next);
-                self.remember(environments, &now, &actions, &outcomes, &next)?;
-                std::mem::swap(&mut now, &mut next);
-                self.count();
-            }
-            let learned = if self.steps > self.config.learning_starts { self.round()? } else { None };
-            if observer(&self.progress(learned)).is_break() {
-                break;
-            }
-        }
-        Ok(())
+    /// The same, to act with it.
+    pub fn policy_mut(&mut self) -> &mut ValuePolicy {
+        &mut self.policy
     }
 
-    fn check(&self, environments: &dyn VecEnvironment) -> Result<(), RlError> {
-        let given = (environments.len(), environments.observation_space().width());
-        let actions = environments.action_space();
-        if given == (self.environments, self.width) && *actions == (Space::Discrete { count: self.actions }) {
-            return Ok(());
-        }
-        Err(RlError::shape("the environments", "they are not those that the agent was made for; give those"))
+    /// The same, when training is over.
+    #[must_use]
+    pub fn into_policy(self) -> ValuePolicy {
+        self.policy
     }
 
     /// Share of training that is over.
@@ -192,34 +141,39 @@ impl<N: Network> Dqn<N> {
         if self.steps < self.config.learning_starts { 1.0 } else { self.config.exploration.at(self.share()) }
     }
 
+    /// Writes the next action of each environment.
     fn choose(&mut self, observations: &[f32], actions: &mut Actions) -> Result<(), RlError> {
-        let exploration = self.exploration();
         let mut random = generator(self.seed, "exploration", self.calls);
-        let mut chosen = match std::mem::replace(actions, Actions::Discrete(Vec::new())) {
-            Actions::Discrete(chosen) => chosen,
-            _ => Vec::new(),
-        };
-        if exploration < 1.0 {
-            self.act(observations, &mut chosen)?;
-        } else {
-            chosen.resize(self.environments, 0);
+        let exploration = self.exploration();
+        // The caller's own chance, if it has set one, comes back.
+        let own = std::mem::replace(&mut self.policy.exploration, exploration);
+        let chosen = self.policy.act(observations, &mut [], Some(&mut random), &mut self.work.chosen);
+        self.policy.exploration = own;
+        chosen?;
+        self.policy.distribution().actions(&self.work.chosen, actions);
+        Ok(())
+    }
+
+    /// Steps all environments until it is time to learn.
+    fn act(&mut self) -> Result<(), RlError> {
+        let mut now = vec![0.0; self.environments.len() * self.width];
+        let mut next = now.clone();
+        self.environments.observe(&mut now);
+        let (mut actions, mut outcomes) = (Actions::Discrete(Vec::new()), Outcomes::default());
+        for _ in 0..self.config.train_frequency {
+            self.choose(&now, &mut actions)?;
+            self.environments.step(&actions, &mut outcomes)?;
+            self.environments.observe(&mut next);
+            self.remember(&now, &actions, &outcomes, &next)?;
+            std::mem::swap(&mut now, &mut next);
+            self.count();
         }
-        for chosen in &mut chosen {
-            // Both are drawn in any case, so that a change of the chance changes nothing else.
-            let (explores, at_random) =
-                (random.random::<f64>() < exploration, random.random_range(0..self.actions));
-            if explores {
-                *chosen = at_random;
-            }
-        }
-        *actions = Actions::Discrete(chosen);
         Ok(())
     }
 
     /// Stores the steps; what was seen after the last step of an episode is not what begins the next one.
     fn remember(
         &mut self,
-        environments: &dyn VecEnvironment,
         now: &[f32],
         actions: &Actions,
         outcomes: &Outcomes,
@@ -232,48 +186,85 @@ impl<N: Network> Dqn<N> {
         for (index, (((now, next), action), step)) in rows.zip(actions).zip(&outcomes.steps).enumerate() {
             let ended = step.terminated || step.truncated;
             if ended {
-                environments.observe_final(index, last);
+                self.environments.observe_final(index, last);
             }
             let next = if ended { last.as_slice() } else { next };
             self.n_step.push(index, now, *action, step, next, |transition| {
                 sampler.inserted(buffer.push(transition)?)
             })?;
         }
-        self.episodes.record(&outcomes.steps);
+        self.episodes.record(&outcomes.steps, self.environments.extrinsic_rewards());
         Ok(())
     }
 
     /// Counts a step of the vector, and updates the target network if it is due.
     fn count(&mut self) {
+        let environments = self.environments.len() as u64;
         self.calls += 1;
-        self.steps += self.environments as u64;
-        let interval = (self.config.target_update_interval / self.environments as u64).max(1);
+        self.steps += environments;
+        let interval = (self.config.target_update_interval / environments).max(1);
         if self.calls.is_multiple_of(interval) {
             let rate = self.config.target_update_rate as f32;
-            update::blend(self.target.parameters_mut(), self.online.parameters(), rate);
+            update::blend(self.target.parameters_mut(), self.policy.network.parameters(), rate);
         }
     }
 
-    fn progress(&self, learned: Option<(f64, f64)>) -> DqnProgress {
+    fn progress(&self, round: Option<Round>) -> Progress {
         let means = self.episodes.means();
-        DqnProgress {
+        Progress {
             steps: self.steps,
+            total_steps: self.config.total_steps,
             updates: self.updates,
             episodes: self.episodes.episodes(),
             mean_return: means.map(|means| means.0),
             mean_length: means.map(|means| means.1),
-            exploration: self.exploration(),
-            loss: learned.map(|learned| learned.0),
-            mean_value: learned.map(|learned| learned.1),
+            learning_rate: self.config.learning_rate.at(self.share()),
+            loss: round.map(|round| round.loss),
+            gradient_norm: round.map(|round| round.gradient_norm),
+            mean_value: round.map(|round| round.mean_value),
+            exploration: Some(self.exploration()),
+            ..Progress::default()
         }
     }
 }
 
+impl Learner for Dqn {
+    /// `train_frequency` steps of the vector, and then `gradient_steps` gradient steps.
+    fn iterate(&mut self) -> Result<Progress, RlError> {
+        self.act()?;
+        let round = if self.steps > self.config.learning_starts { self.round()? } else { None };
+        Ok(self.progress(round))
+    }
+
+    fn is_done(&self) -> bool {
+        self.steps >= self.config.total_steps
+    }
+
+    fn agent(&self) -> &dyn Agent {
+        &self.policy
+    }
+
+    fn agent_mut(&mut self) -> &mut dyn Agent {
+        &mut self.policy
+    }
+
+    fn into_agent(self: Box<Self>) -> Box<dyn Agent> {
+        Box::new(self.policy)
+    }
+
+    fn to_bytes(&self) -> Result<Vec<u8>, RlError> {
+        self.save()
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), RlError> {
+        self.take_up(bytes)
+    }
+}
+
 /// Numbers of an observation and number of actions, if networks and environments fit each other.
-fn fitting<N: Network>(
+fn fitting(
     config: &DqnConfig,
-    online: &N,
-    target: &N,
+    networks: [&dyn Network; 2],
     environments: &dyn VecEnvironment,
 ) -> Result<(usize, usize), RlError> {
     environments.observation_space().validate()?;
@@ -287,7 +278,8 @@ fn fitting<N: Network>(
     };
     let width = environments.observation_space().width();
     let (inputs, outputs) = (width, config.outputs(actions));
-    for network in [online, target] {
+    check_groups(networks[0])?;
+    for network in networks {
         if network.state_width() != 0 {
             let problem = "it has memory, which replay does not keep; take one without, or PPO";
             return Err(RlError::shape("the network", problem));
@@ -299,11 +291,9 @@ fn fitting<N: Network>(
             return Err(RlError::shape("the network", problem));
         }
     }
-    if online.parameters().len() != target.parameters().len() {
-        return Err(RlError::shape(
-            "the target network",
-            "it has another number of parameters; make both alike",
-        ));
+    if networks[0].parameters().len() != networks[1].parameters().len() {
+        let problem = "it has another number of parameters; make both alike";
+        return Err(RlError::shape("the target network", problem));
     }
     Ok((width, actions))
 }

@@ -1,13 +1,14 @@
-use std::ops::ControlFlow;
-
 use super::loss::{output_gradient, targets, temporal_difference};
 use super::*;
 use crate::classic::{ContextualBandit, Pendulum};
 use crate::environment::tests::Counter;
 use crate::environment::{Environment, SyncVecEnvironment};
+use crate::exploration::{Decay, ExplorationConfig};
 use crate::network::{Activation, Initialisation, Mlp, MlpConfig, OutputHead, SequenceBatch};
 use crate::replay::{PrioritisedConfig, Transition};
 use crate::schedule::Schedule;
+use crate::training::Control;
+use crate::value_policy::{action_values, best};
 
 fn network(inputs: usize, outputs: usize, seed: u64) -> Mlp {
     let (activation, initialisation) = (Activation::Tanh, Initialisation::Uniform);
@@ -39,19 +40,32 @@ fn counters(count: usize, poisoned: bool, parallel: bool) -> SyncVecEnvironment<
     SyncVecEnvironment::new(vec![one; count], parallel).unwrap()
 }
 
-fn agent<E: Environment + Sync>(
+fn agent<E: Environment + Sync + 'static>(
     config: DqnConfig,
     seed: u64,
-    environments: &SyncVecEnvironment<E>,
-) -> Dqn<Mlp> {
+    environments: SyncVecEnvironment<E>,
+) -> Dqn {
     let Space::Discrete { count } = *environments.action_space() else { panic!("not discrete") };
     let inputs = environments.observation_space().width();
     let online = network(inputs, config.outputs(count), seed);
-    Dqn::new(config, seed, online.clone(), online, environments).unwrap()
+    make(config, online.clone(), online, Box::new(environments), seed).unwrap()
 }
 
-fn go_on(_: &DqnProgress) -> ControlFlow<()> {
-    ControlFlow::Continue(())
+fn make(
+    config: DqnConfig,
+    online: Mlp,
+    target: Mlp,
+    environments: Box<dyn VecEnvironment>,
+    seed: u64,
+) -> Result<Dqn, RlError> {
+    Dqn::new(config, Box::new(online), Box::new(target), environments, seed)
+}
+
+/// Iterates until so many steps are done.
+fn until(agent: &mut Dqn, steps: u64) {
+    while agent.steps < steps {
+        agent.iterate().unwrap();
+    }
 }
 
 /// PyTorch 2.15 in `f64`: `q = v + A - A.mean(1)`, `(w * smooth_l1_loss(q[a], y, reduction='none')).mean()`,
@@ -105,14 +119,14 @@ fn targets_by_hand() {
 
 /// Loss of the agent's batch at given parameters, worked out anew in `f64` with the targets held fixed.
 fn loss_at(
-    agent: &Dqn<Mlp>,
+    agent: &Dqn,
     parameters: &[f32],
     wanted: &[f64],
     taken: &[usize],
     seen: &[f32],
     weights: &[f32],
 ) -> f64 {
-    let mut network = agent.online.clone();
+    let mut network = network(2, agent.policy.network.outputs(), 0);
     network.parameters_mut().copy_from_slice(parameters);
     let rows = taken.len();
     let mut outputs = vec![0.0; rows * network.outputs()];
@@ -141,9 +155,9 @@ fn loss_at(
 fn the_gradient_is_that_of_finite_differences() {
     for (double, dueling) in [(false, false), (true, false), (false, true), (true, true)] {
         let environments = SyncVecEnvironment::new(vec![Counter::new()], false).unwrap();
-        let mut agent = agent(DqnConfig { double, dueling, ..small() }, 3, &environments);
+        let mut agent = agent(DqnConfig { double, dueling, ..small() }, 3, environments);
         // Another target network, or double and plain would not differ.
-        agent.target = network(2, agent.config.outputs(2), 4);
+        agent.target = Box::new(network(2, agent.config.outputs(2), 4));
         for index in 0..6 {
             let value = index as f32;
             let (observation, next_observation) =
@@ -171,7 +185,7 @@ fn the_gradient_is_that_of_finite_differences() {
         let at = |parameters: &[f32]| {
             loss_at(&agent, parameters, &wanted, &batch.actions, &batch.observations, &batch.weights)
         };
-        let base = agent.online.parameters().to_vec();
+        let base = agent.policy.network.parameters().to_vec();
         assert!((f64::from(loss) - at(&base)).abs() < 1e-6, "{loss}");
         let scale = agent.work.gradient.iter().fold(0.0_f32, |most, slope| most.max(slope.abs()));
         assert!(scale > 0.01);
@@ -195,9 +209,8 @@ fn the_gradient_is_that_of_finite_differences() {
 #[test]
 fn nothing_crosses_an_episode() {
     for n_step in [1, 3] {
-        let mut environments = counters(3, false, false);
-        let mut agent = agent(DqnConfig { n_step, ..small() }, 1, &environments);
-        agent.learn(&mut environments, 120, &mut go_on).unwrap();
+        let mut agent = agent(DqnConfig { n_step, ..small() }, 1, counters(3, false, false));
+        until(&mut agent, 120);
         assert!(agent.buffer.len() > 50);
         let mut ends = [0, 0];
         for index in 0..agent.buffer.len() {
@@ -224,17 +237,15 @@ fn nothing_crosses_an_episode() {
 #[test]
 fn poison_after_the_end_does_not_spread() {
     for config in [small(), rainbow()] {
-        let mut environments = counters(2, true, false);
-        let mut poisoned = agent(config.clone(), 5, &environments);
-        poisoned.learn(&mut environments, 400, &mut go_on).unwrap();
+        let mut poisoned = agent(config.clone(), 5, counters(2, true, false));
+        until(&mut poisoned, 400);
         assert!(
             (0..poisoned.buffer.len())
                 .any(|row| poisoned.buffer.get(row).unwrap().next_observation[0].is_nan())
         );
-        let mut environments = counters(2, false, false);
-        let mut clean = agent(config, 5, &environments);
-        clean.learn(&mut environments, 400, &mut go_on).unwrap();
-        assert_eq!(poisoned.online.parameters(), clean.online.parameters());
+        let mut clean = agent(config, 5, counters(2, false, false));
+        until(&mut clean, 400);
+        assert_eq!(poisoned.policy.network.parameters(), clean.policy.network.parameters());
         assert!(clean.updates > 30);
     }
 }
@@ -242,11 +253,10 @@ fn poison_after_the_end_does_not_spread() {
 #[test]
 fn a_seed_is_a_run_on_any_number_of_threads() {
     let run = |seed, parallel| {
-        let mut environments = counters(3, false, parallel);
-        let mut agent = agent(rainbow(), 5, &environments);
+        let mut agent = agent(rainbow(), 5, counters(3, false, parallel));
         agent.seed = seed;
-        agent.learn(&mut environments, 400, &mut go_on).unwrap();
-        agent.online.parameters().to_vec()
+        until(&mut agent, 400);
+        agent.policy.network.parameters().to_vec()
     };
     let one = run(1, false);
     assert_eq!(one, run(1, false));
@@ -257,43 +267,46 @@ fn a_seed_is_a_run_on_any_number_of_threads() {
 #[test]
 fn goes_on_from_bytes_to_the_bit() {
     for config in [small(), rainbow()] {
-        let mut environments = counters(2, false, false);
-        let mut whole = agent(config.clone(), 9, &environments);
+        let mut whole = agent(config.clone(), 9, counters(2, false, false));
         // Past the capacity, so that the ring has turned.
-        whole.learn(&mut environments, 150, &mut go_on).unwrap();
-        let bytes = whole.to_bytes(&environments).unwrap();
+        until(&mut whole, 150);
+        let bytes = whole.to_bytes().unwrap();
         let mut last = None;
-        whole
-            .learn(&mut environments, 400, &mut |progress| {
-                last = Some(*progress);
-                ControlFlow::Continue(())
-            })
-            .unwrap();
-
-        let mut others = counters(2, false, false);
-        let fresh = network(2, config.outputs(2), 77);
-        let mut resumed = Dqn::from_bytes(&bytes, fresh.clone(), fresh, &mut others).unwrap();
-        assert_eq!(resumed.to_bytes(&others).unwrap(), bytes);
-        let mut last_resumed = None;
-        let mut observer = |progress: &DqnProgress| {
-            last_resumed = Some(*progress);
-            ControlFlow::Continue(())
+        let mut observer = |progress: &Progress| {
+            last = Some(*progress);
+            Control::Continue
         };
-        resumed.learn(&mut others, 400, &mut observer).unwrap();
-        assert_eq!(last, last_resumed);
-        assert_eq!(whole.to_bytes(&environments).unwrap(), resumed.to_bytes(&others).unwrap());
+        whole.learn(&mut observer).unwrap();
 
-        let other = network(2, config.outputs(2) + 1, 1);
-        assert!(matches!(
-            Dqn::from_bytes(&bytes, other.clone(), other, &mut others),
-            Err(RlError::Shape { .. })
-        ));
         let fresh = network(2, config.outputs(2), 77);
+        let fresh = |seed| {
+            make(config.clone(), fresh.clone(), fresh.clone(), Box::new(counters(2, false, false)), seed)
+        };
+        let mut resumed = fresh(3).unwrap();
+        resumed.restore(&bytes).unwrap();
+        assert_eq!(resumed.to_bytes().unwrap(), bytes);
+        let mut last_resumed = None;
+        let mut observer = |progress: &Progress| {
+            last_resumed = Some(*progress);
+            Control::Continue
+        };
+        resumed.learn(&mut observer).unwrap();
+        assert_eq!(last, last_resumed);
+        assert_eq!(whole.to_bytes().unwrap(), resumed.to_bytes().unwrap());
+        // What was learned goes alone, too.
+        let mut policy = fresh(3).unwrap().into_policy();
+        assert_ne!(policy.network().parameters(), whole.policy().network().parameters());
+        policy.restore_bytes(&whole.policy().to_bytes()).unwrap();
+        assert_eq!(policy.network().parameters(), whole.policy().network().parameters());
+        assert!(policy.restore_bytes(&whole.policy().to_bytes()[1..]).is_err());
+
+        let other = DqnConfig { discount: 0.5, ..config.clone() };
+        let mut other = agent(other, 9, counters(2, false, false));
+        assert!(other.restore(&bytes).unwrap_err().to_string().contains("configuration"));
         let mut damaged = bytes.clone();
         damaged[40] ^= 1;
         for bytes in [&damaged[..], &bytes[..bytes.len() - 9], b"matrela"] {
-            let refused = Dqn::from_bytes(bytes, fresh.clone(), fresh.clone(), &mut others);
-            assert!(matches!(refused, Err(RlError::Checkpoint { .. })));
+            assert!(matches!(fresh(3).unwrap().restore(bytes), Err(RlError::Checkpoint { .. })));
         }
     }
 }
@@ -301,10 +314,10 @@ fn goes_on_from_bytes_to_the_bit() {
 /// Copies every 12 steps, and moves by 0.3 of the way there.
 #[test]
 fn the_target_network_follows() {
-    let environments = counters(2, false, false);
     for (rate, expected) in [(1.0, 1.0), (0.3, 0.3 * 1.0)] {
-        let mut agent = agent(DqnConfig { target_update_rate: rate, ..small() }, 2, &environments);
-        agent.online.parameters_mut().fill(1.0);
+        let config = DqnConfig { target_update_rate: rate, ..small() };
+        let mut agent = agent(config, 2, counters(2, false, false));
+        agent.policy.network.parameters_mut().fill(1.0);
         agent.target.parameters_mut().fill(0.0);
         for call in 1..=6 {
             assert!(agent.target.parameters().iter().all(|value| *value == 0.0), "before {call}");
@@ -328,12 +341,11 @@ fn exploration_falls_as_said() {
         assert!((exponential.at(share) - expected).abs() < 1e-12, "{share}");
     }
     // How often actions are random, and that all are before learning starts.
-    let environments = counters(1, false, false);
     let always = ExplorationConfig { initial: 0.4, last: 0.4, ..ExplorationConfig::default() };
-    let mut agent =
-        agent(DqnConfig { exploration: always, learning_starts: 1000, ..small() }, 2, &environments);
-    let mut greedy = Vec::new();
-    agent.act(&[0.0, 0.0], &mut greedy).unwrap();
+    let config = DqnConfig { exploration: always, learning_starts: 1000, ..small() };
+    let mut agent = agent(config, 2, counters(1, false, false));
+    let mut greedy = [0.0];
+    agent.policy.act(&[0.0, 0.0], &mut [], None, &mut greedy).unwrap();
     let mut differ = |steps: u64| {
         agent.steps = steps;
         let mut count = 0;
@@ -341,7 +353,7 @@ fn exploration_falls_as_said() {
             agent.calls = call;
             let mut actions = Actions::Discrete(Vec::new());
             agent.choose(&[0.0, 0.0], &mut actions).unwrap();
-            count += u32::from(actions != Actions::Discrete(greedy.clone()));
+            count += u32::from(actions != Actions::Discrete(vec![greedy[0] as usize]));
         }
         f64::from(count) / 4000.0
     };
@@ -355,19 +367,20 @@ fn a_bandit_is_solved() {
     let chances = vec![vec![0.1, 0.9, 0.2], vec![0.8, 0.3, 0.1], vec![0.0, 0.4, 0.9], vec![0.9, 0.2, 0.5]];
     let all = vec![ContextualBandit::new(chances).unwrap(); 4];
     for base in [small(), rainbow()] {
-        let mut environments = SyncVecEnvironment::new(all.clone(), false).unwrap();
+        let environments = SyncVecEnvironment::new(all.clone(), false).unwrap();
         let replay = ReplayConfig { capacity: 4000, ..base.replay };
         let config = DqnConfig { total_steps: 8000, batch_size: 64, replay, ..base };
-        let mut agent = agent(config, 1, &environments);
-        agent.learn(&mut environments, 8000, &mut go_on).unwrap();
+        let mut agent = agent(config, 1, environments);
+        agent.learn(&mut |_: &Progress| Control::Continue).unwrap();
+        assert_eq!(agent.steps, 8000);
         let mut seen = [0.0; 16];
         (0..4).for_each(|context| seen[5 * context] = 1.0);
-        let mut chosen = Vec::new();
-        agent.act(&seen, &mut chosen).unwrap();
-        assert_eq!(chosen, [1, 0, 2, 0]);
+        let mut chosen = [0.0; 4];
+        agent.policy.act(&seen, &mut [], None, &mut chosen).unwrap();
+        assert_eq!(chosen, [1.0, 0.0, 2.0, 0.0]);
         // And it knows what the best arms pay.
         for (context, worth) in [0.9, 0.8, 0.9, 0.9].into_iter().enumerate() {
-            let value = agent.work.values[3 * context + chosen[context]];
+            let value = agent.policy.values[3 * context + chosen[context] as usize];
             assert!((value - worth).abs() < 0.12, "{context}: {value}");
         }
     }
@@ -375,13 +388,12 @@ fn a_bandit_is_solved() {
 
 #[test]
 fn observers_stop_and_are_told() {
-    let mut environments = counters(2, false, false);
-    let mut agent = agent(small(), 1, &environments);
+    let mut agent = agent(small(), 1, counters(2, false, false));
     let mut told = Vec::new();
     agent
-        .learn(&mut environments, 400, &mut |progress| {
+        .learn(&mut |progress: &Progress| {
             told.push(*progress);
-            if told.len() == 5 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if told.len() == 5 { Control::Stop } else { Control::Continue }
         })
         .unwrap();
     assert_eq!(told.iter().map(|progress| progress.steps).collect::<Vec<_>>(), [8, 16, 24, 32, 40]);
@@ -394,18 +406,17 @@ fn observers_stop_and_are_told() {
 
 #[test]
 fn what_does_not_fit_is_refused() {
-    let pendulum = SyncVecEnvironment::new(vec![Pendulum::new()], false).unwrap();
+    let pendulum = Box::new(SyncVecEnvironment::new(vec![Pendulum::new()], false).unwrap());
     let net = network(3, 2, 0);
-    assert!(matches!(Dqn::new(small(), 0, net.clone(), net, &pendulum), Err(RlError::Shape { .. })));
-    let environments = counters(1, false, false);
+    assert!(matches!(make(small(), net.clone(), net, pendulum, 0), Err(RlError::Shape { .. })));
+    let environments = || Box::new(counters(1, false, false));
     let (plain, wide) = (network(2, 2, 0), network(2, 3, 0));
-    assert!(Dqn::new(small(), 0, plain.clone(), wide.clone(), &environments).is_err());
-    assert!(Dqn::new(rainbow(), 0, plain.clone(), plain.clone(), &environments).is_err());
-    assert!(Dqn::new(rainbow(), 0, wide.clone(), wide, &environments).is_ok());
-    let mut agent = Dqn::new(small(), 0, plain.clone(), plain, &environments).unwrap();
-    assert!(agent.learn(&mut counters(2, false, false), 10, &mut go_on).is_err());
-    agent.online.parameters_mut().fill(f32::NAN);
-    let diverged = agent.learn(&mut counters(1, false, false), 100, &mut go_on);
+    assert!(make(small(), plain.clone(), wide.clone(), environments(), 0).is_err());
+    assert!(make(rainbow(), plain.clone(), plain.clone(), environments(), 0).is_err());
+    assert!(make(rainbow(), wide.clone(), wide, environments(), 0).is_ok());
+    let mut agent = make(small(), plain.clone(), plain, environments(), 0).unwrap();
+    agent.policy.network.parameters_mut().fill(f32::NAN);
+    let diverged = agent.learn(&mut |_: &Progress| Control::Continue);
     assert!(matches!(diverged, Err(RlError::Diverged { .. })), "{diverged:?}");
 }
 

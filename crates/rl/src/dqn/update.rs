@@ -1,17 +1,19 @@
 //! Gradient steps.
 
 use super::Dqn;
-use super::loss::{action_values, output_gradient, targets, temporal_difference};
+use super::loss::{output_gradient, targets, temporal_difference};
 use crate::error::RlError;
-use crate::network::{Network, SequenceBatch};
-use crate::optimiser::clip_by_global_norm;
+use crate::network::SequenceBatch;
 use crate::replay::ReplayBatch;
+use crate::value_policy::action_values;
 
 /// Room that is used again and again.
 #[derive(Debug, Default)]
 pub(super) struct Work {
-    pub(super) outputs: Vec<f32>,
-    pub(super) values: Vec<f32>,
+    outputs: Vec<f32>,
+    values: Vec<f32>,
+    /// Of each environment.
+    pub(super) chosen: Vec<f32>,
     pub(super) last: Vec<f32>,
     choosing: Vec<f32>,
     pub(super) targets: Vec<f32>,
@@ -24,9 +26,21 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub(super) fn new(parameters: usize) -> Self {
-        Self { gradient: vec![0.0; parameters], ..Self::default() }
+    pub(super) fn new(parameters: usize, environments: usize) -> Self {
+        let (gradient, chosen) = (vec![0.0; parameters], vec![0.0; environments]);
+        Self { gradient, chosen, ..Self::default() }
     }
+}
+
+/// What the gradient steps of a round were like.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Round {
+    /// Mean over all.
+    pub(super) loss: f64,
+    /// Of the last, before it was clipped.
+    pub(super) gradient_norm: f32,
+    /// Mean value of the actions taken, of the last batch.
+    pub(super) mean_value: f64,
 }
 
 /// Moves `to` by a share of the way to `from`; all the way copies it to the bit.
@@ -36,11 +50,10 @@ pub(super) fn blend(to: &mut [f32], from: &[f32], rate: f32) {
     }
 }
 
-impl<N: Network> Dqn<N> {
-    /// The gradient steps of a round; gives their mean loss, and the mean value of the actions taken of the
-    /// last batch; none while transitions of several steps are not yet whole.
-    pub(super) fn round(&mut self) -> Result<Option<(f64, f64)>, RlError> {
-        let (mut sum, mut value) = (0.0, 0.0);
+impl Dqn {
+    /// The gradient steps of a round; none while transitions of several steps are not yet whole.
+    pub(super) fn round(&mut self) -> Result<Option<Round>, RlError> {
+        let (mut sum, mut mean_value, mut gradient_norm) = (0.0, 0.0, 0.0);
         if self.buffer.is_empty() {
             return Ok(None);
         }
@@ -53,15 +66,18 @@ impl<N: Network> Dqn<N> {
                 let reason = format!("the loss of update {} is {loss}", self.updates);
                 return Err(RlError::Diverged { step: self.steps, reason });
             }
-            clip_by_global_norm(&mut self.work.gradient, self.config.maximum_gradient_norm as f32);
+            let limit = self.config.maximum_gradient_norm as f32;
+            gradient_norm = self.optimiser.clip(&mut self.work.gradient, limit)?;
             let rate = self.config.learning_rate.at(share);
-            self.optimiser.step(&mut [self.online.parameters_mut()], &self.work.gradient, rate)?;
+            let parameters = self.policy.network.parameters_mut();
+            self.optimiser.step(&mut [parameters], &self.work.gradient, rate)?;
             self.sampler.learned(&self.work.batch.indices, &self.work.errors)?;
             self.updates += 1;
             sum += f64::from(loss);
-            value = mean;
+            mean_value = mean;
         }
-        Ok(Some((sum / self.config.gradient_steps as f64, value)))
+        let loss = sum / self.config.gradient_steps as f64;
+        Ok(Some(Round { loss, gradient_norm, mean_value }))
     }
 
     /// The gradient of the loss of the batch; gives the loss, and the mean value of the actions taken.
@@ -74,7 +90,7 @@ impl<N: Network> Dqn<N> {
         self.target.step(&batch.next_observations, &mut [], &mut work.outputs)?;
         action_values(&work.outputs, actions, dueling, &mut work.values);
         let choosing = if self.config.double {
-            self.online.step(&batch.next_observations, &mut [], &mut work.outputs)?;
+            self.policy.network.step(&batch.next_observations, &mut [], &mut work.outputs)?;
             action_values(&work.outputs, actions, dueling, &mut work.choosing);
             Some(work.choosing.as_slice())
         } else {
@@ -86,7 +102,7 @@ impl<N: Network> Dqn<N> {
         let observations = &batch.observations;
         let sequences =
             SequenceBatch { sequences: rows, time: 1, observations, starts: &work.starts, states: &[] };
-        self.online.forward(&sequences, &mut work.outputs)?;
+        self.policy.network.forward(&sequences, &mut work.outputs)?;
         action_values(&work.outputs, actions, dueling, &mut work.values);
         let taken = work.values.chunks_exact(actions).zip(&batch.actions);
         let taken = taken.map(|(values, action)| values.get(*action).copied().unwrap_or(f32::NAN));
@@ -96,7 +112,7 @@ impl<N: Network> Dqn<N> {
             temporal_difference(self.config.loss, taken, &work.targets, &batch.weights, errors, by_value);
         output_gradient(by_value, &batch.actions, actions, dueling, &mut work.by_output);
         work.gradient.fill(0.0);
-        self.online.backward(&work.by_output, &mut work.gradient)?;
+        self.policy.network.backward(&work.by_output, &mut work.gradient)?;
         Ok((loss, mean))
     }
 }

@@ -21,6 +21,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::RlError;
 
+/// Parameters that follow each other and learn at one pace.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ParameterGroup {
+    /// How many.
+    pub parameters: usize,
+    /// What the learning rate is multiplied by, at least 0; 0 freezes them: nothing of them moves, nor of
+    /// what the optimiser remembers, and their derivative does not count in the norm that gradients are
+    /// clipped by.
+    pub learning_rate_factor: f32,
+}
+
 /// Sequences of observations of one length, each with the state that it starts from.
 ///
 /// A network without memory sees `sequences * time` rows; the flags and states are not read.
@@ -37,15 +48,6 @@ pub struct SequenceBatch<'a> {
     pub starts: &'a [bool],
     /// `[sequences, state_width]`: before the first step, and before its flag is looked at.
     pub states: &'a [f32],
-}
-
-/// Parameters that follow each other and learn at one rate.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ParameterGroup {
-    /// How many.
-    pub parameters: usize,
-    /// What their learning rate is multiplied by; 0 leaves them as they are.
-    pub learning_rate_factor: f32,
 }
 
 /// Which network, and its sizes.
@@ -129,8 +131,8 @@ pub trait Network: Send {
     /// The same, to change them.
     fn parameters_mut(&mut self) -> &mut [f32];
 
-    /// Parts of the parameters, in order, and how fast each learns; together they are as many as
-    /// [`Network::parameters`].
+    /// Groups of the parameters, in their order; their sizes sum to as many as there are. Learners ask once,
+    /// when they are made.
     fn parameter_groups(&self) -> Vec<ParameterGroup> {
         vec![ParameterGroup { parameters: self.parameters().len(), learning_rate_factor: 1.0 }]
     }

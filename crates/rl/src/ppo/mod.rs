@@ -5,6 +5,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use crate::actor_critic::ActorCritic;
+use crate::agent::Agent;
 use crate::environment::VecEnvironment;
 use crate::error::RlError;
 use crate::normalisation::NormalisationConfig;
@@ -14,7 +15,7 @@ use crate::optimiser::OptimiserConfig;
 use crate::policy::Policy;
 use crate::random::generator;
 use crate::schedule::Schedule;
-use crate::training::{Control, Observer, Progress};
+use crate::training::{Learner, Progress};
 
 /// Settings of [`Ppo`]. The defaults are Stable-Baselines3's (whose budget of steps is an argument instead).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -147,13 +148,29 @@ impl Ppo {
         Ok(Self { config, core, order: Vec::new() })
     }
 
+    /// The policy so far.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.core.policy
+    }
+
+    /// The same, to act with it.
+    pub fn policy_mut(&mut self) -> &mut Policy {
+        &mut self.core.policy
+    }
+
+    /// The policy, when training is over.
+    #[must_use]
+    pub fn into_policy(self) -> Policy {
+        self.core.policy
+    }
+}
+
+impl Learner for Ppo {
     /// Collects one rollout and learns from it.
-    ///
-    /// # Errors
-    /// [`RlError::Diverged`], and what environments fail at.
-    pub fn iterate(&mut self) -> Result<Progress, RlError> {
+    fn iterate(&mut self) -> Result<Progress, RlError> {
         let config = &self.config;
-        self.core.collect(config.discount, config.gae_lambda)?;
+        self.core.collect(config.discount, config.gae_lambda, None)?;
         let progress = self.core.collector.steps as f64 / config.total_steps as f64;
         let learning_rate = config.learning_rate.at(progress);
         let objective = Objective {
@@ -175,7 +192,8 @@ impl Ppo {
             epochs += 1;
             for sequences in self.order.chunks(per_batch) {
                 let limit = config.maximum_gradient_norm;
-                let (one, done) = self.core.update(sequences, &objective, learning_rate, limit, kl_limit)?;
+                self.core.gather(sequences);
+                let (one, done) = self.core.update(&objective, learning_rate, limit, kl_limit)?;
                 terms.add(&one);
                 count += 1;
                 if !done {
@@ -183,66 +201,32 @@ impl Ppo {
                 }
             }
         }
-        Ok(self.core.finish(terms.scaled(1.0 / count as f32), learning_rate, epochs, config.total_steps))
+        let terms = terms.scaled(1.0 / count as f32);
+        Ok(self.core.finish(terms, &objective, learning_rate, epochs, config.total_steps))
     }
 
-    /// Whether all steps are taken.
-    #[must_use]
-    pub fn is_done(&self) -> bool {
+    fn is_done(&self) -> bool {
         self.core.collector.steps >= self.config.total_steps
     }
 
-    /// Goes on until all steps are taken or the observer stops.
-    ///
-    /// # Errors
-    /// See [`Ppo::iterate`].
-    pub fn learn(&mut self, observer: &mut dyn Observer) -> Result<(), RlError> {
-        while !self.is_done() {
-            if observer.observe(&self.iterate()?) == Control::Stop {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// The policy so far.
-    #[must_use]
-    pub fn policy(&self) -> &Policy {
+    fn agent(&self) -> &dyn Agent {
         &self.core.policy
     }
 
-    /// The same, to act with it.
-    pub fn policy_mut(&mut self) -> &mut Policy {
+    fn agent_mut(&mut self) -> &mut dyn Agent {
         &mut self.core.policy
     }
 
-    /// The policy, when training is over.
-    #[must_use]
-    pub fn into_policy(self) -> Policy {
-        self.core.policy
+    fn into_agent(self: Box<Self>) -> Box<dyn Agent> {
+        Box::new(self.core.policy)
     }
 
-    /// All that [`Ppo::restore`] needs to go on to the bit, environments included.
-    ///
-    /// # Errors
-    /// [`RlError::Environment`] where an environment cannot be saved.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, RlError> {
-        self.core.to_bytes("ppo", &self.fingerprint()?)
+    fn to_bytes(&self) -> Result<Vec<u8>, RlError> {
+        self.core.to_bytes("ppo", &self.config, |_| {})
     }
 
-    /// Goes on from what [`Ppo::to_bytes`] gave, in an instance made with the same configuration, policy and
-    /// environments; the seed is that of the bytes.
-    ///
-    /// # Errors
-    /// [`RlError::Checkpoint`] for bytes that are damaged or of something else. The instance is of no use
-    /// then.
-    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), RlError> {
-        let fingerprint = self.fingerprint()?;
-        self.core.restore(bytes, "ppo", &fingerprint)
-    }
-
-    fn fingerprint(&self) -> Result<String, RlError> {
-        serde_json::to_string(&self.config).map_err(|error| RlError::checkpoint(error.to_string()))
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), RlError> {
+        self.core.restore(bytes, "ppo", &self.config, |_| Ok(()))
     }
 }
 

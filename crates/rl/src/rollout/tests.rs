@@ -87,3 +87,24 @@ fn sequences_must_divide_the_steps() {
     assert!(Rollout::new(shape).unwrap_err().to_string().contains("divide"));
     assert!(rollout().compute_advantages(&[0.0; 2], 0.9, 0.8).is_err());
 }
+
+/// V-trace by its definition (Espeholt et al. 2018, equation 1, c times λ as in remark 2), in numpy, γ 0.9:
+/// `vs = V[s] + sum(g**(t-s) * prod(c[s:t]) * rho[t] * (r[t] + g*nxt[t] - V[t]))` up to the end of the
+/// episode, `adv = rho[s] * (r[s] + g*(lam*vs[s+1] + (1-lam)*V[s+1]) - V[s])`, with weights 0.5, 1.3, 0.25,
+/// 0.9, 2.5 truncated at 1.
+#[test]
+fn weighted_advantages_are_those_of_v_trace() {
+    for (lambda, targets, advantages) in [
+        (1.0, [3.27, 5.6, -0.478_75, 0.65, 3.63], [2.77, 4.6, 0.021_25, -1.35, 2.13]),
+        (0.8, [2.856, 5.6, -0.418, 0.65, 3.63], [2.356, 4.6, 0.082, -1.35, 2.13]),
+    ] {
+        let mut rollout = rollout();
+        rollout.importance_weights = vec![0.5, 1.0, 0.25, 0.9, 1.0];
+        rollout.compute_advantages(&[0.7], 0.9, lambda).unwrap();
+        for (got, expected) in
+            rollout.returns.iter().zip(targets).chain(rollout.advantages.iter().zip(advantages))
+        {
+            assert!((got - expected).abs() < 1e-6, "{lambda}: {got} {expected}");
+        }
+    }
+}

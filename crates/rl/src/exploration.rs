@@ -40,18 +40,14 @@ impl ExplorationConfig {
     /// # Errors
     /// [`RlError::Config`] names the field.
     pub fn validate(&self) -> Result<(), RlError> {
-        let unit = [("dqn.exploration.initial", self.initial), ("dqn.exploration.last", self.last)];
+        let unit = [("exploration.initial", self.initial), ("exploration.last", self.last)];
         if let Some((field, value)) = unit.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value)) {
             return Err(RlError::config(field, value, "give 0 to 1"));
         }
         if !(self.fraction > 0.0 && self.fraction <= 1.0) {
-            return Err(RlError::config(
-                "dqn.exploration.fraction",
-                self.fraction,
-                "give above 0, at most 1",
-            ));
+            return Err(RlError::config("exploration.fraction", self.fraction, "give above 0, at most 1"));
         }
-        let zero = [("dqn.exploration.initial", self.initial), ("dqn.exploration.last", self.last)];
+        let zero = [("exploration.initial", self.initial), ("exploration.last", self.last)];
         match zero.into_iter().find(|(_, value)| *value == 0.0) {
             Some((field, value)) if self.decay == Decay::Exponential => {
                 Err(RlError::config(field, value, "give above 0, or decay linearly"))
