@@ -1,10 +1,13 @@
 //! `cargo xtask lint`: everything that can be said about the sources without running them.
 
+mod dependencies;
 mod floors;
+mod licence;
 mod lint_tables;
 mod rust_text;
 mod sans_io;
 mod sources;
+mod unused_dependencies;
 
 use std::path::Path;
 
@@ -26,6 +29,9 @@ pub(crate) fn lint(workspace: &Workspace) -> Result<Verdict> {
     check("floors", report(&floors(workspace)?));
     check("lints", report(&lint_tables(workspace)?));
     check("sources", report(&sources(workspace)?));
+    check("dependencies", report(&dependencies(workspace)?));
+    check("unused dependencies", report(&unused_dependencies(workspace)?));
+    check("cargo deny", cargo_deny(workspace)?);
 
     let mut format = workspace.cargo();
     format.args(["fmt", "--all", "--check"]);
@@ -40,7 +46,7 @@ pub(crate) fn lint(workspace: &Workspace) -> Result<Verdict> {
     check("documentation", run(&mut documentation, Verdict::Finding)?);
 
     if failed.is_empty() {
-        say("lint: floors, lints, sources, format, clippy and documentation are fine");
+        say("lint: floors, lints, sources, dependencies, format, clippy and documentation are fine");
         Ok(Verdict::Fine)
     } else {
         say(&format!("lint: failed: {}", failed.join(", ")));
@@ -65,14 +71,66 @@ fn report(complaints: &Complaints) -> Verdict {
     if complaints.violations.is_empty() { Verdict::Fine } else { Verdict::Finding }
 }
 
-fn members(workspace: &Workspace) -> Result<Vec<floors::Member>> {
-    let mut metadata = workspace.cargo();
-    metadata.args(["metadata", "--format-version", "1", "--no-deps"]);
-    let output = metadata.output().context("cannot start `cargo metadata`")?;
+/// What cargo prints to stdout.
+fn printed(workspace: &Workspace, words: &[&str]) -> Result<Vec<u8>> {
+    let name = words.first().copied().unwrap_or_default();
+    let output =
+        workspace.cargo().args(words).output().with_context(|| format!("cannot start `cargo {name}`"))?;
     if !output.status.success() {
-        bail!("`cargo metadata` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+        bail!("`cargo {name}` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    floors::members(&output.stdout, &workspace.root)
+    Ok(output.stdout)
+}
+
+const MEMBERS_ONLY: [&str; 4] = ["metadata", "--format-version", "1", "--no-deps"];
+
+fn members(workspace: &Workspace) -> Result<Vec<floors::Member>> {
+    floors::members(&printed(workspace, &MEMBERS_ONLY)?, &workspace.root)
+}
+
+fn dependencies(workspace: &Workspace) -> Result<Complaints> {
+    let deny = workspace.root.join("deny.toml");
+    let deny = std::fs::read_to_string(&deny).with_context(|| format!("cannot read {}", deny.display()))?;
+    let metadata = ["metadata", "--format-version", "1", "--all-features", "--locked"];
+    let metadata = printed(workspace, &metadata)?;
+    let tree = |edges: &str| {
+        let words = ["tree", "--workspace", "--all-features", "--locked", "--target", "all"];
+        let format = ["--prefix", "none", "--format", "{p}", "--edges", edges];
+        let tree = printed(workspace, &[words.as_slice(), format.as_slice()].concat())?;
+        String::from_utf8(tree).context("`cargo tree` printed no text")
+    };
+    let (built, with_tests) = (tree("normal,build")?, tree("normal,build,dev")?);
+    let facts = dependencies::Facts { metadata: &metadata, built: &built, with_tests: &with_tests };
+    dependencies::complaints(&facts, &deny)
+}
+
+fn unused_dependencies(workspace: &Workspace) -> Result<Complaints> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(workspace.root.join(path))
+            .with_context(|| format!("cannot read {}", path.display()))
+    };
+    let mut files = Vec::new();
+    for path in sources::rust_files(&workspace.root)? {
+        files.push(unused_dependencies::Source { text: read(&path)?, path });
+    }
+    let metadata = printed(workspace, &MEMBERS_ONLY)?;
+    let manifest = read(Path::new("Cargo.toml"))?;
+    let violations = unused_dependencies::violations(&metadata, &workspace.root, &manifest, &files)?;
+    Ok(Complaints { violations, warnings: Vec::new() })
+}
+
+/// Runs cargo-deny where it is installed: it knows the published advisories, which need the network.
+fn cargo_deny(workspace: &Workspace) -> Result<Verdict> {
+    let version = workspace.cargo().args(["deny", "--version"]).output().context("cannot start cargo")?;
+    if !version.status.success() {
+        say(
+            "note: not run: cargo deny (advisories), because it is not installed; `cargo install cargo-deny --locked`",
+        );
+        return Ok(Verdict::Fine);
+    }
+    let mut deny = workspace.cargo();
+    deny.args(["deny", "check"]);
+    run(&mut deny, Verdict::Finding)
 }
 
 fn floors(workspace: &Workspace) -> Result<Complaints> {

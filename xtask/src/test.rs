@@ -1,4 +1,7 @@
-//! `cargo xtask test`: every test of the workspace, in the one profile.
+//! `cargo xtask test`: every test of the workspace, in the one profile; with `--peers` also the outside references.
+
+mod environment;
+mod peers;
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -11,6 +14,9 @@ use crate::workspace::{Workspace, run};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
+    /// Compare with outside references too, in a virtual environment of Python that is made from a pinned list
+    #[arg(long)]
+    peers: bool,
     /// Further arguments for `cargo test`, for example `-- -p market-data -- gap`
     #[arg(last = true, value_name = "ARGUMENTS")]
     further: Vec<OsString>,
@@ -21,16 +27,27 @@ pub(crate) fn test(workspace: &Workspace, arguments: &Arguments) -> Result<Verdi
     let mut cargo = workspace.cargo();
     cargo.arg("test");
     let named = std::env::var_os(BROWSER);
-    let found = named.clone().or_else(|| browser_on(std::env::var_os("PATH").as_deref()).map(Into::into));
-    say(&browser(found.as_deref().map(Path::new)));
-    if let (None, Some(found)) = (named, found) {
-        cargo.env(BROWSER, found);
+    let found =
+        named.clone().or_else(|| program_on(std::env::var_os("PATH").as_deref(), &BROWSERS).map(Into::into));
+    if let Some(found) = &found {
+        say(&format!("note: reports are opened in {}", Path::new(found).display()));
+        if named.is_none() {
+            cargo.env(BROWSER, found);
+        }
     }
     // A package named by the user would be lost among all the others.
     if !arguments.further.iter().any(|word| word == "-p" || word == "--package") {
         cargo.arg("--workspace");
     }
-    run(cargo.args(&arguments.further), Verdict::Finding)
+    let mut verdict = run(cargo.args(&arguments.further), Verdict::Finding)?;
+    if arguments.peers {
+        verdict = verdict.max(peers::compare(workspace)?);
+    }
+    // At the end, where it is not lost above the output of all tests.
+    for line in not_run(found.is_some(), arguments.peers) {
+        say(&format!("not run: {line}"));
+    }
+    Ok(verdict)
 }
 
 /// Names the browser that reports are opened in.
@@ -39,22 +56,32 @@ const BROWSER: &str = "MATRELA_BROWSER";
 const BROWSERS: [&str; 5] =
     ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
 
-/// The first such browser in the directories of `path`.
-fn browser_on(path: Option<&OsStr>) -> Option<PathBuf> {
+/// The first such program in the directories of `path`.
+fn program_on(path: Option<&OsStr>, names: &[&str]) -> Option<PathBuf> {
     let directories: Vec<PathBuf> = std::env::split_paths(path?).collect();
     let in_each =
         |name: &&str| directories.iter().map(|directory| directory.join(name)).find(|file| file.is_file());
-    BROWSERS.iter().find_map(in_each)
+    names.iter().find_map(in_each)
 }
 
-fn browser(found: Option<&Path>) -> String {
-    match found {
-        Some(program) => format!("note: reports are opened in {}", program.display()),
-        None => format!(
-            "note: not run: reports in a browser, because there is none of {}; install one, or name it in {BROWSER}",
+/// What this command did not run, and why.
+fn not_run(has_browser: bool, has_peers: bool) -> Vec<String> {
+    let mut lines = vec![
+        "the kernels on a GPU, which need one and another build (docs/xlstm.md has the command)".to_owned(),
+    ];
+    if !has_browser {
+        lines.push(format!(
+            "reports in a browser, because there is none of {}; install one, or name it in {BROWSER}",
             BROWSERS.join(", ")
-        ),
+        ));
     }
+    if !has_peers {
+        lines.push(format!(
+            "comparisons with outside references ({}), which need Python and the network; ask for them with --peers",
+            peers::names()
+        ));
+    }
+    lines
 }
 
 /// Says what the tests run on, because with less data they prove less.
@@ -69,7 +96,7 @@ fn real_data(root: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{browser, browser_on, real_data};
+    use super::{BROWSERS, not_run, program_on, real_data};
     use std::path::Path;
 
     #[test]
@@ -78,15 +105,29 @@ mod tests {
         assert!(note.contains("no real candles") && note.contains("synthetic"), "{note}");
     }
     #[test]
-    fn a_browser_is_found_on_the_path_or_its_absence_said() {
+    fn a_program_is_found_on_the_path() {
         let directory = tempfile::tempdir().unwrap();
         let path = std::env::join_paths([Path::new("/no/such/directory"), directory.path()]).unwrap();
-        assert_eq!(browser_on(Some(&path)), None);
-        assert!(browser(None).contains("not run: reports in a browser"), "{}", browser(None));
+        assert_eq!(program_on(Some(&path), &BROWSERS), None);
         let program = directory.path().join("google-chrome");
         std::fs::write(&program, "").unwrap();
-        assert_eq!(browser_on(Some(&path)).as_deref(), Some(program.as_path()));
-        assert!(browser(Some(&program)).ends_with("google-chrome"));
-        assert_eq!(browser_on(None), None);
+        assert_eq!(program_on(Some(&path), &BROWSERS).as_deref(), Some(program.as_path()));
+        assert_eq!(program_on(None, &BROWSERS), None);
+    }
+
+    #[test]
+    fn what_does_not_run_is_listed_with_its_reason() {
+        let beginnings = |has_browser, has_peers| {
+            let first = |line: &String| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+            not_run(has_browser, has_peers).iter().map(first).collect::<Vec<_>>()
+        };
+        assert_eq!(beginnings(true, true), ["the kernels"]);
+        assert_eq!(beginnings(false, true), ["the kernels", "reports in"]);
+        assert_eq!(beginnings(true, false), ["the kernels", "comparisons with"]);
+        let all = not_run(false, false).join("\n");
+        for reason in ["need one and another build", "none of chromium", "Python and the network", "PyTorch"]
+        {
+            assert!(all.contains(reason), "{reason}: {all}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use serde::Deserialize;
 
 use crate::say;
 use crate::verdict::Verdict;
@@ -65,6 +66,31 @@ pub(crate) fn shown(command: &Command) -> String {
         .join(" ")
 }
 
+/// Finds a program of a kind, `bin` or `example`, among cargo's messages. Only cargo knows where it is: the target directory may be
+/// set in the environment or in a configuration file.
+pub(crate) fn executable(messages: &str, program: &str, kind: &str) -> Option<PathBuf> {
+    #[derive(Deserialize)]
+    struct Message {
+        target: Option<Target>,
+        executable: Option<PathBuf>,
+    }
+    #[derive(Deserialize)]
+    struct Target {
+        name: String,
+        kind: Vec<String>,
+    }
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Message>(line).ok())
+        .filter(|message| {
+            message
+                .target
+                .as_ref()
+                .is_some_and(|target| target.name == program && target.kind.iter().any(|one| one == kind))
+        })
+        .find_map(|message| message.executable)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,5 +109,17 @@ mod tests {
         let mut command = Command::new("/usr/bin/cargo");
         command.args(["test", "two words"]);
         assert_eq!(shown(&command), "cargo test 'two words'");
+    }
+
+    #[test]
+    fn the_program_is_found_among_the_messages() {
+        let messages = r#"not json
+{"reason":"compiler-artifact","target":{"name":"data-loader","kind":["lib"]},"executable":null}
+{"reason":"compiler-artifact","target":{"name":"other","kind":["bin"]},"executable":"/t/other"}
+{"reason":"compiler-artifact","target":{"name":"data-loader","kind":["bin"]},"executable":"/t/data-loader"}
+{"reason":"build-finished","success":true}"#;
+        assert_eq!(executable(messages, "data-loader", "bin"), Some("/t/data-loader".into()));
+        assert_eq!(executable(messages, "data-loader", "example"), None);
+        assert_eq!(executable(messages, "absent", "bin"), None);
     }
 }
