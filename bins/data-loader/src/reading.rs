@@ -36,7 +36,7 @@ pub(crate) struct Reading {
 
     /// What happens to rows with findings: reject (the file), drop (the rows), keep-first
     #[arg(long, value_name = "POLICY")]
-    policy: Option<Policy>,
+    findings: Option<Policy>,
 
     /// Take series with this sign of a false record (known-prices, random-walk, …); repeatable
     #[arg(long, value_name = "SIGN", value_delimiter = ',')]
@@ -78,7 +78,7 @@ impl Reading {
         hints.quote = self.quote.clone().or(hints.quote);
         options.hints = hints;
         options.kind = self.kind.unwrap_or(options.kind);
-        options.policy = self.policy.unwrap_or(options.policy);
+        options.policy = self.findings.unwrap_or(options.policy);
         options.plausibility.accept.extend(self.accept.iter().copied());
         options.read.columns = self.columns.clone().or(options.read.columns);
         options.read.date_order = self.date_order.or(options.read.date_order);

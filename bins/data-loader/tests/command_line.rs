@@ -150,12 +150,12 @@ fn one_bad_file_does_not_stop_the_others() {
         document["files"].as_array().unwrap().iter().find(|file| file["status"] == "refused").unwrap();
     assert!(refused["error"].as_str().unwrap().contains("line 3"), "{refused}");
     assert_eq!(refused["series"][0]["findings"]["duplicate"]["count"], 1);
-    let (code, document) = json(directory, &["import", "files", "--policy", "keep-first"]);
+    let (code, document) = json(directory, &["import", "files", "--findings", "keep-first"]);
     assert_eq!(code, 0);
     assert!(document["files"].as_array().unwrap().iter().any(|file| file["series"][0]["removed"] == 1));
     // An absent file is an error of the request, and the others are done all the same.
     let (code, document) =
-        json(directory, &["import", "absent.csv", "files/bybit-linear_BADUSDT_1m.csv", "--policy", "drop"]);
+        json(directory, &["import", "absent.csv", "files/bybit-linear_BADUSDT_1m.csv", "--findings", "drop"]);
     assert_eq!((code, document["files"][0]["status"].as_str()), (2, Some("failed")));
 }
 
@@ -167,7 +167,7 @@ fn inspect_finds_and_stores_nothing() {
     std::fs::write(directory.join("bybit-linear_BADUSDT_1m.csv"), bad).unwrap();
     for policy in ["reject", "drop"] {
         let (code, document) =
-            json(directory, &["inspect", "bybit-linear_BADUSDT_1m.csv", "--policy", policy]);
+            json(directory, &["inspect", "bybit-linear_BADUSDT_1m.csv", "--findings", policy]);
         assert_eq!(code, 1, "{document}");
         assert_eq!(document["files"][0]["series"][0]["findings"]["impossible_ohlc"]["line"], 3);
     }
@@ -281,7 +281,7 @@ fn bad_requests_are_errors_with_a_remedy() {
     run(directory, &["generate", "--symbols", "1", "--candles", "100", "--store", "s"]);
     for (words, part) in [
         (vec!["import"], "PATH"),
-        (vec!["import", "x.csv", "--policy", "repair"], "keep-first"),
+        (vec!["import", "x.csv", "--findings", "repair"], "keep-first"),
         (vec!["import", "x.csv", "--timeframe", "7m"], "1m 3m 5m"),
         (vec!["import", "x.csv", "--venue", "bybit"], "bybit-linear"),
         (vec!["import", "x.csv", "--accept", "all"], "known-prices"),

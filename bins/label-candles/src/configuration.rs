@@ -44,7 +44,7 @@ impl Configuration {
         if let Some(out) = &arguments.out {
             self.out.clone_from(out);
         }
-        if let Some(policy) = arguments.policy {
+        if let Some(policy) = arguments.findings {
             self.import.policy = policy;
         }
         self.labeler = arguments.labeler.clone().or(self.labeler.take());

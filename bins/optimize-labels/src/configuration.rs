@@ -160,7 +160,7 @@ impl Configuration {
         put(&mut self.symmetry, arguments.symmetry.as_ref());
         put(&mut self.tolerance, arguments.tolerance.as_ref());
         put(&mut self.out, arguments.out.as_ref());
-        put(&mut self.import.policy, arguments.policy.as_ref());
+        put(&mut self.import.policy, arguments.findings.as_ref());
         self.max_symbols = arguments.max_symbols.or(self.max_symbols);
         self.figure = arguments.figure.clone().or(self.figure.take());
         self.import.plausibility.accept.extend(arguments.accept.iter().copied());

@@ -92,7 +92,7 @@ pub(crate) struct Strategies {
 
 impl Default for Strategies {
     fn default() -> Self {
-        // A backtest has a model and no policy; and of three classes one is rarely more probable than not.
+        // Without a policy a veto never comes; and of three classes one is rarely more probable than not.
         let model = ModelThresholds { minimum_probability: 0.4, ..ModelThresholds::default() };
         Self {
             buy_and_hold: BuyAndHoldConfig::default(),
@@ -100,7 +100,11 @@ impl Default for Strategies {
             mean_reversion: MeanReversionConfig::default(),
             equal_risk_contribution: EqualRiskContributionConfig::default(),
             nearest_neighbours: NearestNeighboursConfig::default(),
-            hybrid: HybridConfig { combination: Combination::ModelOnly, model, ..HybridConfig::default() },
+            hybrid: HybridConfig {
+                combination: Combination::ModelWithPolicyVeto,
+                model,
+                ..HybridConfig::default()
+            },
         }
     }
 }
@@ -115,9 +119,13 @@ pub(crate) enum StrategyName {
     EqualRiskContribution,
     NearestNeighbours,
     Hybrid,
+    /// The model of the hybrid alone.
+    Model,
+    /// The policy of the hybrid alone.
+    Policy,
 }
 
-const NAMES: [(StrategyName, &str); 7] = [
+const NAMES: [(StrategyName, &str); 9] = [
     (StrategyName::Classic, "classic"),
     (StrategyName::BuyAndHold, "buy-and-hold"),
     (StrategyName::MovingAverageCrossover, "moving-average-crossover"),
@@ -125,6 +133,8 @@ const NAMES: [(StrategyName, &str); 7] = [
     (StrategyName::EqualRiskContribution, "equal-risk-contribution"),
     (StrategyName::NearestNeighbours, "nearest-neighbours"),
     (StrategyName::Hybrid, "hybrid"),
+    (StrategyName::Model, "model"),
+    (StrategyName::Policy, "policy"),
 ];
 
 impl fmt::Display for StrategyName {
@@ -156,6 +166,16 @@ impl StrategyName {
         Self::NearestNeighbours,
     ];
 
+    /// Whether it trades what a model says.
+    pub(crate) const fn hears_model(self) -> bool {
+        matches!(self, Self::Hybrid | Self::Model)
+    }
+
+    /// Whether it needs signals that belong to the recorded candles.
+    pub(crate) const fn needs_signals(self) -> bool {
+        matches!(self, Self::Hybrid | Self::Model | Self::Policy)
+    }
+
     /// With `classic` spelled out, each once, in the order asked for.
     pub(crate) fn expand(names: &[Self]) -> Vec<Self> {
         let mut found = Vec::new();
@@ -178,7 +198,7 @@ impl Configuration {
         if let Some(out) = &arguments.out {
             self.out = Output(out.clone());
         }
-        if let Some(policy) = arguments.policy {
+        if let Some(policy) = arguments.findings {
             self.import.policy = policy;
         }
         if let Some(trials) = arguments.trials {
@@ -201,7 +221,15 @@ impl Configuration {
     ) -> Result<Box<dyn Strategy + Send>, TradingError> {
         match self.classic(name) {
             Some(classic) => classic.build(instruments),
-            None => Ok(Box::new(HybridStrategy::new(self.strategies.hybrid.clone(), instruments)?)),
+            None => {
+                let hybrid = self.strategies.hybrid.clone();
+                let combination = match name {
+                    StrategyName::Model => Combination::ModelOnly,
+                    StrategyName::Policy => Combination::PolicyOnly,
+                    _ => hybrid.combination,
+                };
+                Ok(Box::new(HybridStrategy::new(HybridConfig { combination, ..hybrid }, instruments)?))
+            }
         }
     }
 
@@ -209,7 +237,9 @@ impl Configuration {
     fn classic(&self, name: StrategyName) -> Option<StrategyConfig> {
         let strategies = self.strategies.clone();
         Some(match name {
-            StrategyName::Classic | StrategyName::Hybrid => return None,
+            StrategyName::Classic | StrategyName::Hybrid | StrategyName::Model | StrategyName::Policy => {
+                return None;
+            }
             StrategyName::BuyAndHold => StrategyConfig::BuyAndHold(strategies.buy_and_hold),
             StrategyName::MovingAverageCrossover => {
                 StrategyConfig::MovingAverageCrossover(strategies.moving_average_crossover)

@@ -12,6 +12,7 @@ mod market;
 mod model;
 mod model_page;
 mod page;
+mod policy;
 mod retraining;
 mod robustness;
 mod run;
@@ -73,8 +74,12 @@ struct Work {
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
 
+    /// Policy of train-rl, which holds its model: for `hybrid`, `model` and `policy`; what their training and validation saw is left out
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["bundle", "walk_forward", "purged_paths"])]
+    policy: Option<PathBuf>,
+
     /// Directory that `train-supervised explain` wrote of the bundle's model, for the importance of features in the report
-    #[arg(long, value_name = "DIR", requires = "bundle")]
+    #[arg(long, value_name = "DIR")]
     explanation: Option<PathBuf>,
 
     /// Train the model of the bundle anew for each stretch of time, on what came before it; `[walk_forward]` says how long
@@ -124,7 +129,7 @@ struct Work {
 
     /// What happens to rows with findings: reject (the file), drop (the rows), keep-first
     #[arg(long, value_name = "POLICY")]
-    policy: Option<Policy>,
+    findings: Option<Policy>,
 
     /// Take series with this sign of a false record (known-prices, random-walk, …); repeatable
     #[arg(long, value_name = "SIGN", value_delimiter = ',')]

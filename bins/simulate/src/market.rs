@@ -11,12 +11,14 @@ use market_data::store::Store;
 use market_data::{CandleSeries, ExogenousSeries, MarketDataError, SeriesKey, Timeframe, Timestamp};
 use sim::backtest::CandleSignal;
 use sim::funding::{Funding, funding_name, funding_of};
+use sim::policy::PolicyBundle;
 use supervised::{CandleSource, Predictor};
 
 use crate::Work;
 use crate::configuration::Configuration;
 use crate::importance;
 use crate::model::{Model, Said};
+use crate::policy::add_actions;
 use crate::retraining::{purged_paths, walk_forward};
 
 /// Everything that was read.
@@ -32,6 +34,8 @@ pub(crate) struct Market {
     pub(crate) funding: Vec<Funding>,
     /// What is known of the model, where there is one.
     pub(crate) model: Option<Model>,
+    /// Name of the policy, where there is one.
+    pub(crate) policy: Option<String>,
     /// What models of purged splits say, path by path, over all candles that were given; absent where it was not asked for.
     pub(crate) paths: Option<Paths>,
     /// Files that were refused, and why.
@@ -51,7 +55,14 @@ impl Market {
         configuration: &Configuration,
         common: &CommonArguments,
     ) -> anyhow::Result<Self> {
-        let predictor = arguments.bundle.as_deref().map(Predictor::load).transpose()?;
+        let policy = arguments.policy.as_deref().map(PolicyBundle::read).transpose()?;
+        let predictor = match &policy {
+            Some(policy) => Some(policy.predictor.clone()),
+            None => arguments.bundle.as_deref().map(Predictor::load).transpose()?,
+        };
+        if predictor.is_none() && arguments.explanation.is_some() {
+            bail!("--explanation is of a model; give its --bundle, or the --policy that stands on it");
+        }
         let importance = match (&predictor, &arguments.explanation) {
             (Some(predictor), Some(directory)) => {
                 Some(importance::read(directory, predictor.bundle().feature_hash())?)
@@ -90,11 +101,12 @@ impl Market {
             signals: Vec::new(),
             funding: Vec::new(),
             model: None,
+            policy: policy.as_ref().map(|policy| policy.origin.name.clone()),
             paths: None,
             refused,
         };
         if let Some(predictor) = predictor {
-            market.ask(&predictor, exogenous, arguments, configuration, common)?;
+            market.ask(&predictor, policy.as_ref(), exogenous, arguments, configuration, common)?;
         }
         if let Some(model) = &mut market.model {
             model.importance = importance;
@@ -109,6 +121,7 @@ impl Market {
     fn ask(
         &mut self,
         predictor: &Predictor,
+        policy: Option<&PolicyBundle>,
         exogenous: Vec<ExogenousSeries>,
         arguments: &Work,
         configuration: &Configuration,
@@ -133,6 +146,13 @@ impl Market {
         } else {
             Model::as_it_is(predictor, &candles, arguments.from, arguments.to, common)?
         };
+        let mut model = model;
+        if let Some(policy) = policy {
+            // Both were chosen, one after the other.
+            model.trials += policy.origin.trials.unwrap_or(1).max(1);
+            let from = arguments.from.unwrap_or(model.seen_until).max(model.seen_until);
+            add_actions(policy, &candles, from, &mut said, common)?;
+        }
         self.signals =
             self.series.iter().map(|one| said.signals.remove(one.key()).unwrap_or_default()).collect();
         self.model = Some(model);

@@ -6,7 +6,6 @@ use sim::report::{Calibration, CalibrationBin, Confusion, Fold, WalkForward};
 use supervised::metrics::ReliabilityBin;
 use supervised::{Assessment, Interval};
 
-use crate::configuration::StrategyName;
 use crate::market::Market;
 use crate::page::{number, percent};
 use crate::run::Judged;
@@ -14,7 +13,7 @@ use crate::run::Judged;
 /// Folds in the order of time, with what the model was worth in each.
 pub(crate) fn walk_forward(judged: &Judged, market: &Market) -> Option<WalkForward> {
     let model = market.model.as_ref().filter(|model| !model.folds.is_empty())?;
-    let is_model = judged.name == StrategyName::Hybrid;
+    let is_model = judged.name.hears_model();
     let mut metric_names = vec!["return", "buy and hold", "Sharpe ratio", "maximum drawdown", "trades"];
     if is_model {
         metric_names.extend(["macro-F1", "epochs"]);

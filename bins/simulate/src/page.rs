@@ -15,7 +15,7 @@ use sim::report::{
 use trading::strategy::explain;
 use trading::{InstrumentIndex, Side, TradeRecord};
 
-use crate::configuration::{Configuration, StrategyName};
+use crate::configuration::Configuration;
 use crate::funding;
 use crate::market::Market;
 use crate::model_page;
@@ -77,7 +77,7 @@ pub(crate) fn data(
         ..ReportData::default()
     };
     let importance = market.model.as_ref().and_then(|model| model.importance.as_ref());
-    if let (StrategyName::Hybrid, Some(found)) = (judged.name, importance) {
+    if let Some(found) = importance.filter(|_| judged.name.hears_model()) {
         data.importance_label = found.label.clone();
         let row = |(feature, value): &(String, f64)| Importance {
             feature: feature.clone(),
@@ -88,7 +88,7 @@ pub(crate) fn data(
     }
     // How often the model was right belongs to the strategy that listens to it.
     let assessment = market.model.as_ref().and_then(|model| model.assessment.as_ref());
-    if let (StrategyName::Hybrid, Some(assessment)) = (judged.name, assessment) {
+    if let Some(assessment) = assessment.filter(|_| judged.name.hears_model()) {
         data.confusion = Some(model_page::confusion(assessment));
         data.calibration = vec![model_page::calibration(assessment)];
     }
@@ -208,6 +208,12 @@ fn assumptions(configuration: &Configuration, market: &Market) -> Vec<String> {
                 .to_owned(),
         ),
         None => {}
+    }
+    if let Some(policy) = &market.policy {
+        said.push(format!(
+            "The policy {policy} trades an account of its own, with the costs that it was trained with; what that account holds is what \
+             it wants here. Its training and validation time is left out."
+        ));
     }
     said
 }

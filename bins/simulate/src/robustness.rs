@@ -78,8 +78,8 @@ pub(crate) fn on_other_candles(
 ) -> anyhow::Result<Option<CandleMonteCarlo>> {
     let config = &configuration.candle_monte_carlo;
     let windows = matches!(config.method, CandleMethod::RandomStart { .. });
-    if name == StrategyName::Hybrid && !windows {
-        tracing::info!("{name} is not run on other candles: its model spoke of the recorded ones");
+    if name.needs_signals() && !windows {
+        tracing::info!("{name} is not run on other candles: model and policy spoke of the recorded ones");
         return Ok(None);
     }
     // What a model said is of no use to the others, and candles that are made anew have none.

@@ -69,8 +69,16 @@ pub(crate) fn run(
         configuration.monte_carlo.validate()?;
     }
     let names = StrategyName::expand(&arguments.strategy);
-    if names.contains(&StrategyName::Hybrid) && arguments.bundle.is_none() {
-        bail!("`hybrid` needs what a model says; give --bundle a directory that train-supervised wrote");
+    if let Some(name) = names.iter().find(|name| name.hears_model())
+        && arguments.bundle.is_none()
+        && arguments.policy.is_none()
+    {
+        bail!(
+            "`{name}` needs what a model says; give --bundle a directory that train-supervised wrote, or --policy one of train-rl"
+        );
+    }
+    if names.contains(&StrategyName::Policy) && arguments.policy.is_none() {
+        bail!("`policy` needs what a policy wants; give --policy a directory that train-rl wrote");
     }
     let trains = [("--walk-forward", arguments.walk_forward), ("--purged-paths", arguments.purged_paths)];
     let trains = trains.iter().find(|(_, asked)| *asked && arguments.bundle.is_none());

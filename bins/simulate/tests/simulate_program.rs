@@ -419,7 +419,7 @@ fn bad_requests_are_errors_with_a_remedy() {
         (vec!["--detail", "hours"], vec!["--detail", "divide 1h"]),
         (vec!["--monte-carlo", "5"], vec!["monte_carlo.paths = 5", "1,000"]),
         (vec!["--accept", "luck"], vec!["luck", "random-walk"]),
-        (vec!["--policy", "hope"], vec!["hope", "reject"]),
+        (vec!["--findings", "hope"], vec!["hope", "reject"]),
         (vec!["--set", "backtest.cash=much"], vec!["backtest.cash", "much"]),
         (vec!["--set", "backtest.cash=-5"], vec!["cash = -5"]),
         (vec!["--set", "backtst.cash=5"], vec!["backtst", "did you mean `backtest`"]),

@@ -127,7 +127,7 @@ impl FromStr for AlgorithmName {
 impl Configuration {
     /// Puts what the command line says about reading on top.
     pub(crate) fn take(&mut self, input: &Input) {
-        if let Some(policy) = input.policy_of_findings {
+        if let Some(policy) = input.findings {
             self.import.policy = policy;
         }
         self.import.plausibility.accept.extend(input.accept.iter().copied());

@@ -28,7 +28,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 ///
 /// Without a subcommand it trains: weights come from the training time of the model, the choice among them from its validation
 /// time, and each seed gives a policy under the directory `out`/NAME/seed-N. Everything can be set: `--set
-/// policy.environment.window=5`, `--set policy.recipe.ppo.learning_rate.from=0.001`, …; `train-rl config` shows it all.
+/// policy.environment.window=5`, `--set policy.recipe.ppo.learning_rate.start=0.001`, …; `train-rl config` shows it all.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -71,7 +71,7 @@ struct Input {
 
     /// What happens to rows with findings: reject (the file), drop (the rows), keep-first
     #[arg(long, value_name = "POLICY")]
-    policy_of_findings: Option<Policy>,
+    findings: Option<Policy>,
 
     /// Take series with this sign of a false record (known-prices, random-walk, …); repeatable
     #[arg(long, value_name = "SIGN", value_delimiter = ',')]

@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
 
     /// What happens to rows with findings, with --data: reject (the file), drop (the rows), keep-first
     #[arg(long, value_name = "POLICY", requires = "data")]
-    policy: Option<Policy>,
+    findings: Option<Policy>,
 
     /// Take series with this sign of a false record, with --data; repeatable
     #[arg(long, value_name = "SIGN", value_delimiter = ',', requires = "data")]
@@ -199,7 +199,7 @@ fn judge(
         data: arguments.data.clone(),
         timeframe: predictors.first().map(|predictor| predictor.bundle().origin.timeframe),
         series: arguments.series.clone(),
-        policy: arguments.policy,
+        findings: arguments.findings,
         accept: arguments.accept.clone(),
     };
     configuration.take(&input);

@@ -99,7 +99,7 @@ impl Default for Configuration {
 impl Configuration {
     /// Puts what the command line says about reading on top.
     pub(crate) fn take(&mut self, input: &Input) {
-        if let Some(policy) = input.policy {
+        if let Some(policy) = input.findings {
             self.import.policy = policy;
         }
         self.import.plausibility.accept.extend(input.accept.iter().copied());

@@ -86,7 +86,7 @@ struct Input {
 
     /// What happens to rows with findings: reject (the file), drop (the rows), keep-first
     #[arg(long, value_name = "POLICY")]
-    policy: Option<Policy>,
+    findings: Option<Policy>,
 
     /// Take series with this sign of a false record (known-prices, random-walk, …); repeatable
     #[arg(long, value_name = "SIGN", value_delimiter = ',')]
