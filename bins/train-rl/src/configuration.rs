@@ -20,10 +20,14 @@ pub(crate) const TAGS: &[&str] = &[
     "policy.recipe.a2c.learning_rate.kind",
     "policy.recipe.a2c.optimiser.kind",
     "policy.recipe.dqn.learning_rate.kind",
+    "policy.recipe.dqn.loss.kind",
     "policy.recipe.dqn.optimiser.kind",
+    "policy.recipe.policy.actor.network",
+    "policy.recipe.policy.critic.network",
     "policy.recipe.ppo.clip_range.kind",
     "policy.recipe.ppo.learning_rate.kind",
     "policy.recipe.ppo.optimiser.kind",
+    "policy.recipe.values.network",
 ];
 
 /// The configuration of this program. Arguments on the command line win over it.
@@ -109,18 +113,40 @@ fn recipe() -> Recipe {
     }
 }
 
-/// An algorithm by its name.
+/// Who learns, by the name on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct AlgorithmName(pub(crate) Algorithm);
+pub(crate) enum AlgorithmName {
+    /// As configured.
+    Plain(Algorithm),
+    /// A2C with an experience buffer and random actions.
+    A2cExperience,
+}
+
+impl AlgorithmName {
+    /// Puts it into a recipe.
+    pub(crate) fn choose(self, recipe: &mut Recipe) {
+        match self {
+            Self::Plain(algorithm) => recipe.algorithm = algorithm,
+            Self::A2cExperience => {
+                let preset = A2cConfig::with_experience_buffer();
+                recipe.algorithm = Algorithm::A2c;
+                (recipe.a2c.experience, recipe.a2c.exploration) = (preset.experience, preset.exploration);
+            }
+        }
+    }
+}
 
 impl FromStr for AlgorithmName {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "a2c-experience" {
+            return Ok(Self::A2cExperience);
+        }
         let Some(algorithm) = Algorithm::ALL.into_iter().find(|one| one.name() == text) else {
-            bail!("no algorithm `{text}`; there are ppo, a2c and dqn");
+            bail!("no algorithm `{text}`; there are ppo, a2c, a2c-experience and dqn");
         };
-        Ok(Self(algorithm))
+        Ok(Self::Plain(algorithm))
     }
 }
 
@@ -172,6 +198,8 @@ mod tests {
         let maximum = ("MATRELA__POLICY__ENVIRONMENT__ACTIONS__MAXIMUM", "1.0");
         let found = set(&[(scheme, "continuous-target"), maximum]).unwrap();
         assert_eq!(found["policy"]["environment"]["actions"]["maximum"], 1.0);
+        let found = set(&[("MATRELA__POLICY__RECIPE__POLICY__ACTOR__NETWORK", "sequence")]).unwrap();
+        assert_eq!(found["policy"]["recipe"]["policy"]["actor"]["memory"], true);
         let found = set(&[("MATRELA__POLICY__RECIPE__ALGORITHM", "dqn")]).unwrap();
         assert_eq!(found["policy"]["recipe"]["algorithm"], "dqn");
     }

@@ -87,7 +87,7 @@ struct Train {
     #[command(flatten)]
     input: Input,
 
-    /// Who learns; the configuration says how
+    /// Who learns: ppo, a2c, a2c-experience (with an experience buffer and random actions) or dqn; the configuration says how
     #[arg(long, value_name = "NAME")]
     algorithm: Option<AlgorithmName>,
 

@@ -21,11 +21,10 @@ pub(crate) struct Recorder {
     lines: PathBuf,
     events: EventWriter,
     begun: Instant,
-    /// Steps of stages before this one, and those that were taken before this process.
     steps_per_stage: u64,
     stages: usize,
+    /// Steps that were taken before this process.
     first_steps: Option<u64>,
-    last: Instant,
 }
 
 /// One line of `progress.jsonl`.
@@ -61,7 +60,8 @@ impl Recorder {
         };
         let bar = common.progress().bar(steps_per_stage * stages as u64, format!("seed {seed}"));
         let now = Instant::now();
-        Ok(Self { bar, lines, events, begun: now, steps_per_stage, stages, first_steps: None, last: now })
+        let first_steps = (!resumed).then_some(0);
+        Ok(Self { bar, lines, events, begun: now, steps_per_stage, stages, first_steps })
     }
 
     /// Lines that are noted down.
@@ -96,7 +96,6 @@ impl Recorder {
             validation.turnover,
             if validation.best { ", the best so far" } else { "" },
         );
-        self.last = Instant::now();
         Ok(())
     }
 

@@ -71,7 +71,7 @@ pub(crate) fn run(
     common: &CommonArguments,
 ) -> anyhow::Result<Outcome> {
     if let Some(algorithm) = arguments.algorithm {
-        configuration.policy.recipe.algorithm = algorithm.0;
+        algorithm.choose(&mut configuration.policy.recipe);
     }
     if let Some(steps) = arguments.steps {
         configuration.policy.recipe.set_total_steps(steps);

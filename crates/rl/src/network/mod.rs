@@ -52,7 +52,7 @@ pub struct SequenceBatch<'a> {
 
 /// Which network, and its sizes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(tag = "network", rename_all = "kebab-case")]
 pub enum NetworkConfig {
     /// Dense layers over the whole observation.
     Mlp(MlpConfig),
