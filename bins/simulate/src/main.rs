@@ -6,7 +6,6 @@
 
 mod compare;
 mod configuration;
-mod funding;
 mod importance;
 mod market;
 mod model;

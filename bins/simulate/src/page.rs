@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use market_data::{CandleSeries, Timestamp};
+use sim::funding::describe_funding;
 use sim::luck::SelectionPaths;
 use sim::metrics::{
     EquityCurve, Metrics, RollingStatistics, Target, TargetOutcome, Verdict as TargetVerdict,
@@ -16,7 +17,6 @@ use trading::strategy::explain;
 use trading::{InstrumentIndex, Side, TradeRecord};
 
 use crate::configuration::Configuration;
-use crate::funding;
 use crate::market::Market;
 use crate::model_page;
 use crate::robustness;
@@ -197,7 +197,7 @@ fn assumptions(configuration: &Configuration, market: &Market) -> Vec<String> {
         "The candle's price is the mark price.".to_owned(),
         "Positions that are open at the end are valued at the last close.".to_owned(),
     ];
-    said.extend(funding::said(&market.covered_funding()));
+    said.extend(describe_funding(&market.covered_funding()));
     match &market.model {
         Some(model) if model.folds.is_empty() => said.push(
             "The model's training and validation time is left out; its features saw earlier candles only."

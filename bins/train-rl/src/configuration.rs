@@ -38,8 +38,8 @@ pub(crate) struct Configuration {
     pub(crate) out: PathBuf,
     /// How many settings were tried before these.
     pub(crate) trials: Option<u64>,
-    /// Iterations of the algorithm between two checkpoints.
-    pub(crate) checkpoint_every: u64,
+    /// Seconds between two checkpoints; 0 writes one after each iteration of the algorithm.
+    pub(crate) checkpoint_seconds: u64,
     /// Random agents that `evaluate` sets beside the policies.
     pub(crate) random_agents: u64,
     /// How a policy is trained.
@@ -53,7 +53,7 @@ impl Default for Configuration {
         Self {
             out: PathBuf::from("artifacts/policies"),
             trials: None,
-            checkpoint_every: 20,
+            checkpoint_seconds: 60,
             random_agents: 10,
             policy: PolicyConfig { recipe: recipe(), environment: environment(), ..PolicyConfig::default() },
             import: ImportOptions::default(),
@@ -130,7 +130,9 @@ impl AlgorithmName {
             Self::A2cExperience => {
                 let preset = A2cConfig::with_experience_buffer();
                 recipe.algorithm = Algorithm::A2c;
-                (recipe.a2c.experience, recipe.a2c.exploration) = (preset.experience, preset.exploration);
+                // What is set stays.
+                recipe.a2c.experience = recipe.a2c.experience.take().or(preset.experience);
+                recipe.a2c.exploration = recipe.a2c.exploration.take().or(preset.exploration);
             }
         }
     }
@@ -176,7 +178,7 @@ mod tests {
         assert_eq!(serde_json::to_value(&shipped.config).unwrap(), defaults);
         let text = std::fs::read_to_string(format!("{directory}/train-rl.toml")).unwrap();
         let stated: toml::Table = toml::from_str(&text).unwrap();
-        for section in ["out", "checkpoint_every", "random_agents", "policy"] {
+        for section in ["out", "checkpoint_seconds", "random_agents", "policy"] {
             assert!(stated.contains_key(section), "{section}");
         }
         Configuration::default().policy.validate().unwrap();

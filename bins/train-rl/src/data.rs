@@ -6,9 +6,8 @@ use anyhow::bail;
 use command_line::{CommonArguments, now_millis};
 use market_data::{CandleSeries, SeriesKey, Timestamp};
 use sim::SimError;
-use sim::funding::{funding_name, funding_of};
-use sim::market_environment::MarketFrame;
-use sim::policy::PolicyInputs;
+use sim::funding::{describe_funding, funding_name, funding_of};
+use sim::policy::{PolicyInputs, SeriesFrame};
 use supervised::{CandleSelection, CandleSource, Interval, Predictor};
 
 use crate::Input;
@@ -36,42 +35,55 @@ pub(crate) fn read(
     for (path, error) in &candles.refused {
         tracing::warn!(file = %path, "refused: {error}");
     }
-    let spot = candles.keys.iter().find(|key| key.venue.market() == market_data::Market::Spot);
-    if let (Some(key), true) = (spot, configuration.policy.environment.shorts) {
-        bail!(
-            "{key} is spot, which cannot be sold short; set `policy.environment.shorts = false` (and `policy.environment.costs.taker_fee` \
-             to the fee there)"
-        );
-    }
     Ok(candles)
 }
 
-/// The frames of all series, through the model once.
+/// Refuses series that the environment cannot trade.
+pub(crate) fn check(candles: &CandleSource, shorts: bool, remedy: &str) -> anyhow::Result<()> {
+    let spot = candles.keys.iter().find(|key| key.venue.market() == market_data::Market::Spot);
+    if let (Some(key), true) = (spot, shorts) {
+        bail!("{key} is spot, which cannot be sold short; {remedy}");
+    }
+    Ok(())
+}
+
+/// The frames of all series of which the model says something, through it once.
 pub(crate) fn frames(
     inputs: PolicyInputs,
     predictor: &Predictor,
     candles: &CandleSource,
     common: &CommonArguments,
-) -> anyhow::Result<Vec<MarketFrame>> {
+) -> anyhow::Result<Vec<SeriesFrame>> {
     let spinner = common.progress().spinner("model");
     let funding =
         |series: &CandleSeries| -> Result<_, SimError> { Ok(funding_of(series, candles.exogenous())?.rates) };
     let frames = inputs.frames(predictor, candles, &funding)?;
     spinner.finish();
+    for key in candles.keys.iter().filter(|key| frames.iter().all(|frame| frame.key != **key)) {
+        tracing::warn!(
+            "{key} is left out: the model says nothing of it, because it is shorter than its features need to begin"
+        );
+    }
     Ok(frames)
 }
 
-/// The parts of the frames that lie in the intervals, each with the rows of a window in front of it; parts without a candle to
-/// trade are left out.
-pub(crate) fn within(frames: &[MarketFrame], intervals: &[Interval], window: usize) -> Vec<MarketFrame> {
-    let of = |frame: &MarketFrame| {
-        let cut = |interval: &Interval| {
-            frame.between(interval.from.as_millis(), interval.to.as_millis(), window.saturating_sub(1))
-        };
-        intervals.iter().map(cut).collect::<Vec<_>>()
+/// What there is to say of the funding of the series.
+pub(crate) fn funding_note(candles: &CandleSource) -> anyhow::Result<Option<String>> {
+    let mut covered = Vec::new();
+    for series in candles.selected() {
+        covered.push((series.key().symbol.to_string(), funding_of(series, candles.exogenous())?.covered));
+    }
+    Ok(describe_funding(&covered))
+}
+
+/// The parts of the frames that lie in the intervals, each with the rows of a window in front of it; parts in which nothing can be
+/// decided are left out.
+pub(crate) fn within(frames: &[SeriesFrame], intervals: &[Interval], window: usize) -> Vec<SeriesFrame> {
+    let of = |frame: &SeriesFrame| {
+        let cut = |interval: &Interval| frame.within(interval.from, interval.to, window);
+        intervals.iter().filter_map(cut).collect::<Vec<_>>()
     };
-    let tradable = |frame: &MarketFrame| frame.valid.iter().filter(|valid| **valid).count() > window;
-    frames.iter().flat_map(of).filter(tradable).collect()
+    frames.iter().flat_map(of).collect()
 }
 
 /// The intervals of a part of the model's time.

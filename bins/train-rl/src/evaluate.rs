@@ -1,16 +1,16 @@
 //! `train-rl evaluate`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use command_line::{CommonArguments, Outcome};
 use market_data::Timestamp;
 use rl::Agent;
 use serde::Serialize;
-use sim::market_environment::{MarketEnvironmentConfig, MarketFrame, MarketFrames};
-use sim::policy::{JudgedPlayer, Player, PlayerKind, PolicyBundle, judge_players};
+use sim::market_environment::{CostRange, MarketEnvironmentConfig, MarketFrame, MarketFrames};
+use sim::policy::{JudgedPlayer, Player, PlayerKind, PolicyBundle, SeriesFrame, judge_players};
 use supervised::{CandleSource, Interval, Predictor};
 
 use crate::configuration::Configuration;
@@ -36,6 +36,14 @@ pub(crate) struct Arguments {
     /// Trade candles of the training and validation time too; what they show is no skill
     #[arg(long)]
     seen: bool,
+
+    /// Another fee than the policies were trained with, as a fraction of notional; other settings of their market stay
+    #[arg(long, value_name = "FRACTION")]
+    taker_fee: Option<f64>,
+
+    /// Another slippage than the policies were trained with, as a fraction of the price
+    #[arg(long, value_name = "FRACTION")]
+    slippage: Option<f64>,
 }
 
 /// The document on stdout.
@@ -44,6 +52,8 @@ pub(crate) struct EvaluateReport {
     pub(crate) command: &'static str,
     pub(crate) series: Vec<String>,
     pub(crate) refused: Vec<(String, String)>,
+    /// What there is to say of funding.
+    pub(crate) funding: Option<String>,
     /// When the first decision was taken, and the last candle closed.
     pub(crate) from: Timestamp,
     pub(crate) until: Timestamp,
@@ -57,24 +67,32 @@ pub(crate) fn run(
     common: &CommonArguments,
 ) -> anyhow::Result<Outcome> {
     ensure!(configuration.random_agents > 0, "random_agents = 0: give at least 1");
-    let policies = read(&arguments.policy)?;
-    let Some(first) = policies.first() else { bail!("--policy: there is no policy in these directories") };
-    let (environment, inputs) = (&first.origin.config.environment, first.origin.config.inputs);
-    for other in &policies {
+    let groups = read(&arguments.policy)?;
+    let policies = || groups.iter().flat_map(|(_, policies)| policies);
+    let Some(first) = policies().next() else { bail!("--policy: there is no policy in these directories") };
+    let (mut environment, inputs) = (first.origin.config.environment.clone(), first.origin.config.inputs);
+    for other in policies() {
         let config = &other.origin.config;
         ensure!(
-            (&config.environment, config.inputs) == (environment, inputs)
-                && other.predictor.bundle().origin.data_hash == first.predictor.bundle().origin.data_hash,
-            "the policies {} and {} see or trade different markets; judge them one after the other",
+            (&config.environment, config.inputs) == (&environment, inputs)
+                && other.origin.model == first.origin.model,
+            "the policies {} and {} stand on other models, or trade by other rules; judge them one after the other",
             first.origin.name,
             other.origin.name
         );
     }
-    let mut configuration = configuration.clone();
-    configuration.policy.environment = environment.clone();
-    let candles = data::read(&arguments.input, &configuration, &first.predictor, common)?;
+    let costs = [
+        (arguments.taker_fee, &mut environment.costs.taker_fee),
+        (arguments.slippage, &mut environment.costs.slippage),
+    ];
+    for (given, cost) in costs {
+        *cost = given.map_or(*cost, CostRange::fixed);
+    }
+    environment.validate()?;
+    let candles = data::read(&arguments.input, configuration, &first.predictor, common)?;
+    data::check(&candles, environment.shorts, "the policy was trained to sell short; give perpetuals")?;
     let frames = data::frames(inputs, &first.predictor, &candles, common)?;
-    let span = span(arguments, first)?;
+    let span = span(arguments, policies())?;
     let frames = data::within(&frames, &[span], environment.window);
     ensure!(
         !frames.is_empty(),
@@ -82,9 +100,10 @@ pub(crate) fn run(
         span.from,
         span.to
     );
-    let (from, until) = (edge(&frames, false), edge(&frames, true));
+    let (from, until) = edges(&frames, environment.window);
     let classes = classes(&first.predictor, &candles, environment.shorts)?;
-    let keys = keys_of(&frames, &candles)?;
+    let (keys, frames): (Vec<String>, Vec<MarketFrame>) =
+        frames.into_iter().map(|one| (one.key.to_string(), one.frame)).unzip();
     let frames = Arc::new(MarketFrames::of_single(frames)?);
     let spinner = common.progress().spinner("play");
     let model = |portfolio: usize, row: usize| {
@@ -92,15 +111,16 @@ pub(crate) fn run(
         let classes = keys.get(portfolio).and_then(|key| classes.get(key));
         classes.zip(time).and_then(|(classes, time)| classes.get(time)).copied().unwrap_or(0.0)
     };
-    let players = players(&policies, &model, configuration.random_agents, environment, &frames)?;
+    let players = players(&groups, &model, configuration.random_agents, &environment, &frames)?;
     spinner.finish();
     let report = EvaluateReport {
         command: "evaluate",
-        series: candles.keys.iter().map(ToString::to_string).collect(),
+        series: keys.iter().collect::<BTreeSet<_>>().into_iter().cloned().collect(),
+        funding: data::funding_note(&candles)?,
         refused: candles.refused.clone(),
         from,
         until,
-        environment: environment.clone(),
+        environment,
         players,
     };
     report::print_evaluation(&report, common)?;
@@ -108,16 +128,16 @@ pub(crate) fn run(
 }
 
 fn players(
-    policies: &[PolicyBundle],
+    policies: &[(String, Vec<PolicyBundle>)],
     model: &dyn Fn(usize, usize) -> f64,
     random_agents: u64,
     environment: &MarketEnvironmentConfig,
     frames: &Arc<MarketFrames>,
 ) -> anyhow::Result<Vec<JudgedPlayer>> {
-    let mut agents: BTreeMap<String, Vec<Box<dyn Agent>>> = BTreeMap::new();
-    for policy in policies {
-        let name = format!("{} ({})", policy.origin.name, policy.origin.config.recipe.algorithm);
-        agents.entry(name).or_default().push(policy.agent()?);
+    let mut agents: Vec<(String, Vec<Box<dyn Agent>>)> = Vec::new();
+    for (name, seeds) in policies {
+        let seeds = seeds.iter().map(PolicyBundle::agent).collect::<Result<_, _>>()?;
+        agents.push((name.clone(), seeds));
     }
     let mut groups: Vec<(String, PlayerKind, Vec<Player<'_>>)> = Vec::new();
     for (name, agents) in &mut agents {
@@ -132,39 +152,46 @@ fn players(
     Ok(judge_players(environment, frames, groups)?)
 }
 
-/// Policies of directories, each a policy or a training with its seeds.
-fn read(directories: &[PathBuf]) -> anyhow::Result<Vec<PolicyBundle>> {
-    let mut policies = Vec::new();
+/// Policies of directories, each a policy or a training with its seeds, by name.
+fn read(directories: &[PathBuf]) -> anyhow::Result<Vec<(String, Vec<PolicyBundle>)>> {
+    let mut groups: Vec<(String, Vec<PolicyBundle>)> = Vec::new();
     for directory in directories {
+        let mut paths: Vec<(u64, PathBuf)> = Vec::new();
         if directory.join("policy.json").exists() {
-            policies.push(PolicyBundle::read(directory)?);
-            continue;
+            paths.push((0, directory.clone()));
         }
-        let mut seeds: Vec<(u64, PathBuf)> = Vec::new();
         for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let seed = name.strip_prefix("seed-").and_then(|seed| seed.parse().ok());
             if let Some(seed) = seed.filter(|_| entry.path().join("policy").exists()) {
-                seeds.push((seed, entry.path().join("policy")));
+                paths.push((seed, entry.path().join("policy")));
             }
         }
         ensure!(
-            !seeds.is_empty(),
+            !paths.is_empty(),
             "{}: there is no policy in it; give a directory that train-rl wrote",
             directory.display()
         );
-        seeds.sort();
-        for (_, path) in seeds {
-            policies.push(PolicyBundle::read(&path)?);
+        paths.sort();
+        let policies =
+            paths.iter().map(|(_, path)| PolicyBundle::read(path)).collect::<Result<Vec<_>, _>>()?;
+        let origin = policies.first().map(|policy| &policy.origin).context("a policy was read")?;
+        let mut name = format!("{} ({})", origin.name, origin.config.recipe.algorithm);
+        if groups.iter().any(|(known, _)| *known == name) {
+            name = format!("{name} {}", directory.display());
         }
+        groups.push((name, policies));
     }
-    Ok(policies)
+    Ok(groups)
 }
 
 /// The time to trade: after all that was learned or chosen from, unless asked otherwise.
-fn span(arguments: &Arguments, policy: &PolicyBundle) -> anyhow::Result<Interval> {
-    let origin = &policy.origin;
-    let seen = origin.training.iter().chain(&origin.validation).map(|interval| interval.to).max();
+fn span<'a>(
+    arguments: &Arguments,
+    policies: impl Iterator<Item = &'a PolicyBundle>,
+) -> anyhow::Result<Interval> {
+    let seen = policies.flat_map(|policy| policy.origin.training.iter().chain(&policy.origin.validation));
+    let seen = seen.map(|interval| interval.to).max();
     let to = arguments.to.unwrap_or(Timestamp::from_millis(i64::MAX));
     let from = match (arguments.from, seen) {
         (from, _) if arguments.seen => from.unwrap_or(Timestamp::from_millis(i64::MIN)),
@@ -182,15 +209,18 @@ fn span(arguments: &Arguments, policy: &PolicyBundle) -> anyhow::Result<Interval
     Ok(Interval { from, to })
 }
 
-fn edge(frames: &[MarketFrame], last: bool) -> Timestamp {
-    let of = |frame: &MarketFrame| {
-        let valid = |row: &usize| frame.valid.get(*row).copied().unwrap_or(true);
-        let mut rows = 0..frame.len();
-        let row = if last { rows.rfind(valid) } else { rows.find(valid) };
-        row.map(|row| frame.open_times[row] + frame.candle_ms)
+/// When the first decision is taken, and when the last candle closes.
+fn edges(frames: &[SeriesFrame], window: usize) -> (Timestamp, Timestamp) {
+    let closes = |one: &SeriesFrame| {
+        let frame = &one.frame;
+        let rows = (0..frame.len()).filter(|row| frame.valid.get(*row).copied().unwrap_or(true));
+        rows.map(|row| frame.open_times[row] + frame.candle_ms).collect::<Vec<_>>()
     };
-    let all = frames.iter().filter_map(of);
-    Timestamp::from_millis(if last { all.max() } else { all.min() }.unwrap_or(0))
+    let all: Vec<Vec<i64>> = frames.iter().map(closes).collect();
+    let first = all.iter().filter_map(|closes| closes.get(window.saturating_sub(1))).min();
+    let last = all.iter().filter_map(|closes| closes.last()).max();
+    let time = |of: Option<&i64>| Timestamp::from_millis(of.copied().unwrap_or(0));
+    (time(first), time(last))
 }
 
 /// What the model alone wants of each candle, by series and open time.
@@ -208,22 +238,4 @@ fn classes(
         all.insert(key.to_string(), predicted.predictions.iter().map(of).collect());
     }
     Ok(all)
-}
-
-/// The series of each frame, told by its candles: frames keep their order, and those without a candle to trade are left out.
-fn keys_of(frames: &[MarketFrame], candles: &CandleSource) -> anyhow::Result<Vec<String>> {
-    let mut keys = Vec::new();
-    let mut left = candles.keys.iter();
-    for frame in frames {
-        let holds = |key: &&market_data::SeriesKey| {
-            let Ok(series) = candles.candles(key) else { return false };
-            let Some(first) = frame.open_times.first() else { return false };
-            let at = series.columns().open_time.partition_point(|time| time.as_millis() < *first);
-            series.columns().close.get(at) == frame.prices.first().map(|prices| &prices.close)
-                && series.columns().open_time.get(at).map(|time| time.as_millis()) == Some(*first)
-        };
-        let Some(key) = left.find(holds) else { bail!("a frame belongs to no series") };
-        keys.push(key.to_string());
-    }
-    Ok(keys)
 }

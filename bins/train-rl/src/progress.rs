@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::Context;
 use command_line::{Bar, CommonArguments, now_millis};
 use market_data::store::write_file;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sim::policy::{Advance, KINDS, Validation};
 use supervised::tensor_board::EventWriter;
 
@@ -24,7 +24,17 @@ pub(crate) struct Recorder {
     steps_per_stage: u64,
     stages: usize,
     /// Steps that were taken before this process.
-    first_steps: Option<u64>,
+    first_steps: u64,
+    noted: Noted,
+}
+
+/// How far the files of a training reach.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Noted {
+    /// Lines of `progress.jsonl`.
+    pub(crate) lines: usize,
+    /// Steps of all stages.
+    pub(crate) steps: u64,
 }
 
 /// One line of `progress.jsonl`.
@@ -39,49 +49,55 @@ struct Line<'a> {
 }
 
 impl Recorder {
-    /// Begins the files anew, or goes on behind the steps that a checkpoint holds.
+    /// Begins the files anew, or goes on behind what a checkpoint holds.
     pub(crate) fn start(
         directory: &Path,
         seed: u64,
         stages: usize,
         steps_per_stage: u64,
-        resumed: bool,
+        noted: Option<Noted>,
         common: &CommonArguments,
     ) -> anyhow::Result<Self> {
-        let lines = directory.join("progress.jsonl");
-        if !resumed {
-            write_file(&lines, b"")?;
-        }
-        let board = directory.join("tensorboard");
-        let noted = std::fs::read_to_string(&lines).with_context(|| lines.display().to_string())?;
-        let events = match board.exists() && resumed {
-            true => EventWriter::resume(&board, wall_time(), HOST, noted.lines().count() as u64)?,
-            false => EventWriter::create(&board, wall_time(), HOST)?,
+        let (lines, board) = (directory.join("progress.jsonl"), directory.join("tensorboard"));
+        let events = match noted {
+            Some(noted) => {
+                let text = std::fs::read_to_string(&lines).with_context(|| lines.display().to_string())?;
+                let kept: String = text.lines().take(noted.lines).flat_map(|line| [line, "\n"]).collect();
+                write_file(&lines, kept.as_bytes())?;
+                // TensorBoard drops what it holds from this step on: it is computed again.
+                EventWriter::resume(&board, wall_time(), HOST, noted.steps + 1)?
+            }
+            None => {
+                write_file(&lines, b"")?;
+                if board.exists() {
+                    std::fs::remove_dir_all(&board)
+                        .with_context(|| format!("{}: cannot remove", board.display()))?;
+                }
+                EventWriter::create(&board, wall_time(), HOST)?
+            }
         };
         let bar = common.progress().bar(steps_per_stage * stages as u64, format!("seed {seed}"));
-        let now = Instant::now();
-        let first_steps = (!resumed).then_some(0);
-        Ok(Self { bar, lines, events, begun: now, steps_per_stage, stages, first_steps })
+        let first_steps = noted.map_or(0, |noted| noted.steps);
+        let noted = noted.unwrap_or_default();
+        Ok(Self { bar, lines, events, begun: Instant::now(), steps_per_stage, stages, first_steps, noted })
     }
 
-    /// Lines that are noted down.
-    pub(crate) fn keep_lines(&self, count: usize) -> anyhow::Result<()> {
-        let text = std::fs::read_to_string(&self.lines)?;
-        let kept: String = text.lines().take(count).flat_map(|line| [line, "\n"]).collect();
-        Ok(write_file(&self.lines, kept.as_bytes())?)
+    /// What was noted down so far.
+    pub(crate) fn noted(&self) -> Noted {
+        self.noted
     }
 
     pub(crate) fn note(&mut self, advance: &Advance) -> anyhow::Result<()> {
         let Advance { stage, progress, validation } = advance;
         let done = self.steps_per_stage * *stage as u64 + progress.steps.min(self.steps_per_stage);
         self.bar.set_position(done);
-        let first = *self.first_steps.get_or_insert(done);
         let seconds = self.begun.elapsed().as_secs_f64();
-        let steps_per_second = (done - first) as f64 / seconds.max(1e-9);
+        let steps_per_second = done.saturating_sub(self.first_steps) as f64 / seconds.max(1e-9);
         let line = Line { stage: *stage, steps_per_second, progress, validation: *validation };
         let mut file = OpenOptions::new().create(true).append(true).open(&self.lines)?;
         writeln!(file, "{}", serde_json::to_string(&line)?)?;
         self.write_events(done, advance, steps_per_second)?;
+        self.noted = Noted { lines: self.noted.lines + 1, steps: done };
         let Some(validation) = validation else { return Ok(()) };
         let of_stage = match self.stages {
             1 => String::new(),

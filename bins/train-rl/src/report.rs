@@ -58,13 +58,18 @@ pub(crate) fn print_evaluation(report: &EvaluateReport, common: &CommonArguments
     let environment = &report.environment;
     print_text(&format!(
         "\nEqual cash for each of {} series from {} to {}, taker fee {}, slippage {}; returns are after costs. `daily` is the mean daily \
-         return and its interval over blocks of days. One stretch of time: what looks good may be luck.\n",
+         return and its interval over blocks of days. Everyone begins anew, and flat, behind a gap, and what is held at the end of a \
+         run is valued and not sold. One stretch of time: what looks good may be luck.\n",
         report.series.len(),
         report.from,
         report.until,
         environment.costs.taker_fee.to,
         environment.costs.slippage.to
-    ))
+    ))?;
+    match &report.funding {
+        Some(funding) => print_text(&format!("{funding}\n")),
+        None => Ok(()),
+    }
 }
 
 fn row(player: &JudgedPlayer) -> [String; 11] {

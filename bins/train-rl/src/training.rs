@@ -1,6 +1,8 @@
 //! From a model and candles to policies.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use command_line::{CommonArguments, Outcome};
@@ -8,12 +10,12 @@ use market_data::store::write_file;
 use serde::{Deserialize, Serialize};
 use sim::market_environment::MarketFrame;
 use sim::policy::{PolicyBundle, PolicyOrigin, PolicyTraining, Validation};
-use supervised::{CandleSource, Interval, Predictor};
+use supervised::{Interval, Predictor};
 
 use crate::Train;
 use crate::configuration::Configuration;
 use crate::data;
-use crate::progress::Recorder;
+use crate::progress::{Noted, Recorder};
 use crate::report;
 
 /// What one seed gave.
@@ -41,6 +43,8 @@ pub(crate) struct TrainReport {
     pub(crate) model: String,
     pub(crate) series: Vec<String>,
     pub(crate) refused: Vec<(String, String)>,
+    /// What there is to say of funding.
+    pub(crate) funding: Option<String>,
     pub(crate) training: Vec<Interval>,
     pub(crate) validation: Vec<Interval>,
     pub(crate) columns: usize,
@@ -51,18 +55,13 @@ pub(crate) struct TrainReport {
 struct Job {
     predictor: Predictor,
     model: PathBuf,
+    model_hash: String,
     configuration: Configuration,
-    candles: CandleSource,
+    /// That have something to trade.
+    series: Vec<String>,
     training: Vec<MarketFrame>,
     validation: Vec<MarketFrame>,
     intervals: [Vec<Interval>; 2],
-}
-
-/// The progress of a training on disk.
-#[derive(Serialize, Deserialize)]
-struct Checkpoint {
-    lines: usize,
-    training: Vec<u8>,
 }
 
 pub(crate) fn run(
@@ -77,13 +76,19 @@ pub(crate) fn run(
         configuration.policy.recipe.set_total_steps(steps);
     }
     configuration.policy.validate().context("section `policy`")?;
-    ensure!(configuration.checkpoint_every > 0, "checkpoint_every = 0: give at least 1 iteration");
     let out = arguments.out.clone().unwrap_or_else(|| configuration.out.clone());
     let directory = directory_of(&out, &arguments.name)?;
     check(&directory, arguments)?;
     let model = arguments.bundle.clone().context("--bundle is required")?;
+    let model_hash = PolicyBundle::model_hash(&model)?;
     let predictor = Predictor::load(&model)?;
     let candles = data::read(&arguments.input, &configuration, &predictor, common)?;
+    data::check(
+        &candles,
+        configuration.policy.environment.shorts,
+        "set `policy.environment.shorts = false` (and `policy.environment.costs.taker_fee` to the fee there)",
+    )?;
+    let funding = data::funding_note(&candles)?;
     let frames = data::frames(configuration.policy.inputs, &predictor, &candles, common)?;
     let intervals = [data::part(&predictor, "training")?, data::part(&predictor, "validation")?];
     let window = configuration.policy.environment.window;
@@ -99,12 +104,16 @@ pub(crate) fn run(
     if arguments.overwrite {
         remove(&directory)?;
     }
-    let job = Job { predictor, model, configuration, candles, training, validation, intervals };
+    let series: BTreeSet<String> = training.iter().map(|one| one.key.to_string()).collect();
+    let [training, validation] =
+        [training, validation].map(|part| part.into_iter().map(|one| one.frame).collect::<Vec<_>>());
+    let series = series.into_iter().collect();
+    let job = Job { predictor, model, model_hash, configuration, series, training, validation, intervals };
     let mut seeds = Vec::new();
     for number in 0..u64::from(arguments.seeds) {
         seeds.push(of_seed(&job, arguments.seed.wrapping_add(number), &directory, arguments, common)?);
     }
-    let report = summary(&job, &directory, arguments, seeds)?;
+    let report = summary(&job, &directory, arguments, seeds, candles.refused.clone(), funding)?;
     write_file(&directory.join("summary.json"), serde_json::to_string_pretty(&report)?.as_bytes())?;
     report::print_training(&report, common)?;
     Ok(Outcome::finding_if(!report.refused.is_empty()))
@@ -120,53 +129,45 @@ fn of_seed(
     let own = directory.join(format!("seed-{seed}"));
     let (policy, finished) = (own.join("policy"), own.join("report.json"));
     if arguments.resume && finished.exists() {
+        let origin = PolicyBundle::read_origin(&policy)?;
+        ensure!(
+            origin == PolicyOrigin { validations: origin.validations.clone(), ..job.origin(seed, arguments) },
+            "{}: it was trained with other settings, another model or other candles; say the same, or train under another --name",
+            policy.display()
+        );
         let text = std::fs::read_to_string(&finished).with_context(|| finished.display().to_string())?;
         return serde_json::from_str(&text).with_context(|| finished.display().to_string());
     }
     std::fs::create_dir_all(&own)
         .with_context(|| format!("{}: cannot create the directory", own.display()))?;
     let config = &job.configuration.policy;
-    let (bundle, training, validation) =
-        (job.predictor.bundle(), job.training.clone(), job.validation.clone());
-    let mut training = PolicyTraining::new(config.clone(), bundle, training, validation, seed)?;
-    let checkpoint = own.join("checkpoint.json");
-    let resumed = arguments.resume && checkpoint.exists();
+    let mut training = PolicyTraining::new(
+        config.clone(),
+        job.predictor.bundle(),
+        job.training.clone(),
+        job.validation.clone(),
+        seed,
+    )?;
     let (stages, steps) = (training.stages(), training.steps_per_stage());
-    let mut recorder = Recorder::start(&own, seed, stages, steps, resumed, common)?;
-    let mut iterations = 0;
-    if resumed {
-        let bytes = std::fs::read(&checkpoint).with_context(|| checkpoint.display().to_string())?;
-        let saved: Checkpoint =
-            serde_json::from_slice(&bytes).with_context(|| checkpoint.display().to_string())?;
-        training.restore(&saved.training).with_context(|| checkpoint.display().to_string())?;
-        recorder.keep_lines(saved.lines)?;
-        iterations = saved.lines;
-    }
-    let begun = std::time::Instant::now();
+    let checkpoint = own.join("checkpoint.bin");
+    let noted = match arguments.resume && checkpoint.exists() {
+        true => Some(restore(&checkpoint, &mut training)?),
+        false => None,
+    };
+    let mut recorder = Recorder::start(&own, seed, stages, steps, noted, common)?;
+    let (begun, mut saved) = (Instant::now(), Instant::now());
     while let Some(advance) = training.advance()? {
         recorder.note(&advance)?;
-        iterations += 1;
-        if (iterations as u64).is_multiple_of(job.configuration.checkpoint_every) {
-            let saved = Checkpoint { lines: iterations, training: training.to_bytes()? };
-            write_file(&checkpoint, &serde_json::to_vec(&saved)?)?;
+        if saved.elapsed().as_secs() >= job.configuration.checkpoint_seconds {
+            save(&checkpoint, recorder.noted(), &training)?;
+            saved = Instant::now();
         }
     }
     let seconds = begun.elapsed().as_secs_f64();
     drop(recorder);
     let best =
         training.validations().iter().rfind(|one| one.best).copied().context("no validation was played")?;
-    let origin = PolicyOrigin {
-        name: arguments.name.clone(),
-        seed,
-        config: config.clone(),
-        columns: job.training.first().map_or(0, |frame| frame.columns),
-        series: job.candles.keys.iter().map(ToString::to_string).collect(),
-        training: job.intervals[0].clone(),
-        validation: job.intervals[1].clone(),
-        validations: training.validations().to_vec(),
-        trials: arguments.trials.or(job.configuration.trials),
-        commit: arguments.commit.clone(),
-    };
+    let origin = PolicyOrigin { validations: training.validations().to_vec(), ..job.origin(seed, arguments) };
     let bundle = PolicyBundle::new(origin, job.predictor.clone(), training.agent_bytes()?)?;
     bundle.write(&job.model, &policy, true)?;
     let all_steps = (steps * stages as u64) as f64;
@@ -175,7 +176,7 @@ fn of_seed(
         policy,
         steps: best.steps,
         validation: best,
-        steps_per_second: (!resumed).then_some(all_steps / seconds),
+        steps_per_second: noted.is_none().then_some(all_steps / seconds),
     };
     write_file(&finished, serde_json::to_string_pretty(&report)?.as_bytes())?;
     // What it took to go on is of no use any more.
@@ -185,11 +186,50 @@ fn of_seed(
     Ok(report)
 }
 
+/// A line that says how far the files reach, then the training.
+fn save(path: &Path, noted: Noted, training: &PolicyTraining) -> anyhow::Result<()> {
+    let mut bytes = serde_json::to_vec(&noted)?;
+    bytes.push(b'\n');
+    bytes.extend(training.to_bytes()?);
+    Ok(write_file(path, &bytes)?)
+}
+
+fn restore(path: &Path, training: &mut PolicyTraining) -> anyhow::Result<Noted> {
+    let shown = || path.display().to_string();
+    let bytes = std::fs::read(path).with_context(shown)?;
+    let end =
+        bytes.iter().position(|byte| *byte == b'\n').context("it is no checkpoint").with_context(shown)?;
+    let noted = serde_json::from_slice(&bytes[..end]).with_context(shown)?;
+    training.restore(&bytes[end + 1..]).with_context(shown)?;
+    Ok(noted)
+}
+
+impl Job {
+    /// Where the policy of a seed comes from, its validations aside.
+    fn origin(&self, seed: u64, arguments: &Train) -> PolicyOrigin {
+        PolicyOrigin {
+            name: arguments.name.clone(),
+            seed,
+            config: self.configuration.policy.clone(),
+            model: self.model_hash.clone(),
+            columns: self.training.first().map_or(0, |frame| frame.columns),
+            series: self.series.clone(),
+            training: self.intervals[0].clone(),
+            validation: self.intervals[1].clone(),
+            validations: Vec::new(),
+            trials: arguments.trials.or(self.configuration.trials),
+            commit: arguments.commit.clone(),
+        }
+    }
+}
+
 fn summary(
     job: &Job,
     directory: &Path,
     arguments: &Train,
     seeds: Vec<SeedReport>,
+    refused: Vec<(String, String)>,
+    funding: Option<String>,
 ) -> anyhow::Result<TrainReport> {
     let scores: Vec<f64> = seeds.iter().map(|seed| seed.validation.log_return).collect();
     let middle = supervised::comparison::SeedSummary::of(&scores)?.median_model;
@@ -202,8 +242,9 @@ fn summary(
         policy: chosen.policy.clone(),
         median_seed: chosen.seed,
         model: job.predictor.bundle().origin.name.clone(),
-        series: job.candles.keys.iter().map(ToString::to_string).collect(),
-        refused: job.candles.refused.clone(),
+        series: job.series.clone(),
+        refused,
+        funding,
         training: job.intervals[0].clone(),
         validation: job.intervals[1].clone(),
         columns: job.training.first().map_or(0, |frame| frame.columns),

@@ -106,7 +106,7 @@ fn training<'a>(name: &'a str, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         "--set",
         "policy.environment.episode.length=50",
         "--set",
-        "checkpoint_every=1",
+        "checkpoint_seconds=0",
         "--output-format",
         "json",
     ];
@@ -140,7 +140,7 @@ fn trains_seeds_and_judges_them_beside_the_others() {
     assert_eq!((lines.lines().count(), last["steps"].as_u64()), (8, Some(2_048)));
     assert!(last["validation"]["log_return"].is_number() && last["steps_per_second"].as_f64().unwrap() > 0.0);
     assert!(std::fs::read_dir(own.join("tensorboard")).unwrap().count() == 1);
-    assert!(!own.join("checkpoint.json").exists());
+    assert!(!own.join("checkpoint.bin").exists());
 
     let directory = out.path().join("two");
     let judge =
@@ -167,7 +167,7 @@ fn interrupted_is_uninterrupted() {
     let whole = document(&run(&training("whole", place, &[])));
     let mut child =
         command(&training("cut", place, &[])).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let checkpoint = out.path().join("cut/seed-1/checkpoint.json");
+    let checkpoint = out.path().join("cut/seed-1/checkpoint.bin");
     while !checkpoint.exists() && child.try_wait().unwrap().is_none() {
         std::thread::yield_now();
     }

@@ -85,6 +85,33 @@ fn covered(series: &CandleSeries, rates: &[FundingRate]) -> Option<f64> {
     Some(1.0 - lacking as f64 / (to - from) as f64)
 }
 
+/// What there is to say of the funding of series, given their names and the share of their time that is covered; nothing where all are
+/// on spot.
+#[must_use]
+pub fn describe_funding(all: &[(String, Option<f64>)]) -> Option<String> {
+    let perpetuals: Vec<(&String, f64)> =
+        all.iter().filter_map(|(name, covered)| Some((name, (*covered)?))).collect();
+    if perpetuals.is_empty() {
+        return None;
+    }
+    if perpetuals.iter().all(|(_, covered)| *covered == 0.0) {
+        let said = "Funding of perpetuals is not charged, because no rates were given: a long position in a rising market paid for it.";
+        return Some(said.to_owned());
+    }
+    let lacking: Vec<String> = perpetuals
+        .iter()
+        .filter(|(_, covered)| *covered < 0.995)
+        .map(|(name, covered)| format!("{name} ({:.0} % of its time is known)", 100.0 * covered))
+        .collect();
+    Some(match lacking.is_empty() {
+        true => "Funding is charged at the rates that the venue exchanged.".to_owned(),
+        false => format!(
+            "Funding is charged where its rates were given, and is missing for {}: a long position in a rising market paid for it.",
+            lacking.join(", ")
+        ),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use market_data::{Candle, CandleColumns, KnownAfter, Symbol, Timeframe, Timestamp};
@@ -154,5 +181,14 @@ mod tests {
         // After the rate of 0:00 come 24 hours without one, of which 8 are as it should be.
         let found = funding_of(&day("bybit-linear"), &[record(&[0], 0.0001)]).unwrap();
         assert!((found.covered.unwrap() - 8.0 / 24.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let said = describe_funding(&[("A".to_owned(), Some(1.0 / 3.0)), ("B".to_owned(), None)]).unwrap();
+        assert!(said.contains("missing for A (33 % of its time is known)"), "{said}");
+        assert_eq!(describe_funding(&[("B".to_owned(), None)]), None);
+        assert!(describe_funding(&[("A".to_owned(), Some(0.0))]).unwrap().contains("no rates were given"));
+        assert!(describe_funding(&[("A".to_owned(), Some(1.0))]).unwrap().contains("is charged at"));
     }
 }

@@ -65,7 +65,17 @@ impl CandleSource {
         // The reference symbol may be another one than is asked for.
         let wanted = |key: &SeriesKey| selection.takes(key) || spec.cross_asset.enabled;
         let mut gathered = gather_candles(paths, options, now, &wanted)?;
-        gathered.require(&selection.series)?;
+        gathered.require(&selection.series).map_err(|error| {
+            let refused: Vec<String> = gathered
+                .refused
+                .iter()
+                .map(|(path, error)| format!("{} was refused: {error}", path.display()))
+                .collect();
+            match refused.is_empty() {
+                true => error.into(),
+                false => SupervisedError::data("the candles", format!("{error}; {}", refused.join("; "))),
+            }
+        })?;
         let keys: Vec<SeriesKey> = gathered
             .series
             .iter()

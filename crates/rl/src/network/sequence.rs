@@ -92,7 +92,8 @@ impl SequenceConfig {
     /// Columns of a row, for observations of so many numbers.
     fn columns_of(&self, inputs: usize) -> Result<usize, RlError> {
         let columns = if self.columns == 0 { inputs / self.rows.max(1) } else { self.columns };
-        if columns == 0 || columns * self.rows > inputs {
+        let uneven = self.columns == 0 && columns * self.rows != inputs;
+        if columns == 0 || columns * self.rows > inputs || uneven {
             let problem = format!(
                 "they have {inputs} numbers, which hold no window of {} rows of {columns} columns; change `rows` or `columns`",
                 self.rows

@@ -43,6 +43,8 @@ pub struct MarketEnvironment {
     /// And their equity.
     pub(super) ended_equity: Vec<f64>,
     wanted: Vec<Intention>,
+    /// What was wanted in the last step, as signed shares of equity at its decision, `[environments, assets]`.
+    targets: Vec<f64>,
     wishes: Vec<Wish>,
     fills: Option<Vec<EnvironmentFill>>,
     /// Whether a term asks for the return of positions.
@@ -74,6 +76,7 @@ impl MarketEnvironment {
             ended_accounts: vec![0.0; count * account_width],
             ended_equity: vec![config.cash; count],
             wanted: vec![Intention::HOLD; assets],
+            targets: vec![0.0; count * assets],
             wishes: Vec::with_capacity(assets),
             fills: None,
             rewards_position: config
@@ -147,6 +150,14 @@ impl MarketEnvironment {
         if equity > 0.0 { frames.iter().enumerate().map(notional).sum::<f64>() / equity } else { 0.0 }
     }
 
+    /// What the action of the last step wanted of each asset of an environment, as a signed share of equity: known when it was
+    /// decided, whatever the candle after it did. An action that leaves a position as it is wants what is held.
+    #[must_use]
+    pub fn targets(&self, index: usize) -> &[f64] {
+        let assets = self.accounts.assets;
+        self.targets.get(index * assets..(index + 1) * assets).unwrap_or_default()
+    }
+
     /// Portfolio and row of the frames at whose close an environment decides next; none for one that there is not.
     #[must_use]
     pub fn place(&self, index: usize) -> Option<(usize, usize)> {
@@ -193,6 +204,9 @@ impl MarketEnvironment {
                 Sizing::ShareOfEquity => equity / (close * frame.lot),
                 Sizing::FixedQuantity => self.unit[first + asset],
             };
+            let of_equity = frame.lot * close / equity;
+            self.targets[first + asset] =
+                if share.is_nan() { held * of_equity } else { share * scale * unit * of_equity };
             let mut lots = whole_lots(share * scale * unit);
             let small = ((lots - held) * frame.lot * close).abs() < equity * self.config.rebalance_band;
             if small && held * lots > 0.0 {

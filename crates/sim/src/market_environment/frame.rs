@@ -229,7 +229,7 @@ impl MarketFrames {
     }
 
     /// A number that other rows, prices or features hardly ever have (64-bit FNV-1a).
-    pub(super) fn fingerprint(&self) -> u64 {
+    pub(crate) fn fingerprint(&self) -> u64 {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         let mut take = |bits: u64| hash = (hash ^ bits).wrapping_mul(0x100_0000_01b3);
         for frame in &self.frames {

@@ -8,7 +8,7 @@
 //!
 //! It appears whole or not at all.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use market_data::store::write_file;
 use rl::Agent;
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use supervised::{Interval, ModelBundle, Predictor};
 
 use super::config::PolicyConfig;
-use super::training::{AgentBytes, Validation, agent};
+use super::training::{AgentBytes, Validation, agent, packed};
 use crate::error::SimError;
 
 const FORMAT: &str = "matrela-policy";
@@ -36,6 +36,8 @@ pub struct PolicyOrigin {
     pub seed: u64,
     /// Everything that training was told.
     pub config: PolicyConfig,
+    /// Hash of the model that it stands on: [`PolicyBundle::model_hash`].
+    pub model: String,
     /// Columns of a row that it sees.
     pub columns: usize,
     /// Series that it was trained on.
@@ -115,7 +117,11 @@ impl PolicyBundle {
         std::fs::create_dir_all(&building).map_err(|error| file(&building, &error))?;
         let told = |error: supervised::SupervisedError| SimError::data("the model", error.to_string());
         ModelBundle::copy(model, &building.join(MODEL), false).map_err(told)?;
-        let bytes = rmp_serde::to_vec(&self.learned).map_err(|error| file(&building, &error))?;
+        if hash(&get(&building.join(MODEL).join(MODEL_MANIFEST))?) != self.origin.model {
+            let problem = "it is not the model any more that the policy was trained over; give that one, or train the policy anew";
+            return Err(file(model, problem));
+        }
+        let bytes = packed(&self.learned)?;
         put(&building.join(AGENT), &bytes)?;
         let mut manifest = Manifest {
             format: FORMAT.to_owned(),
@@ -123,7 +129,7 @@ impl PolicyBundle {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             origin: self.origin.clone(),
             agent: hash(&bytes),
-            model: hash(&get(&building.join(MODEL).join(MODEL_MANIFEST))?),
+            model: self.origin.model.clone(),
             checksum: String::new(),
         };
         manifest.checksum = manifest.sum()?;
@@ -142,33 +148,14 @@ impl PolicyBundle {
     /// # Errors
     /// [`SimError::Data`] names the file that is missing, changed or of another version, and the remedy.
     pub fn read(directory: &Path) -> Result<Self, SimError> {
-        let path = directory.join(MANIFEST);
-        if !path.exists() {
-            return Err(file(
-                directory,
-                &"there is no policy.json in it; give a directory that train-rl wrote",
-            ));
-        }
-        let manifest: Manifest = serde_json::from_slice(&get(&path)?)
-            .map_err(|error| file(&path, &format!("it is no description of a policy: {error}")))?;
-        if manifest.format != FORMAT || manifest.version != VERSION {
-            let problem = format!(
-                "it is {} {}, this program reads {FORMAT} {VERSION}; train the policy anew",
-                manifest.format, manifest.version
-            );
-            return Err(file(&path, &problem));
-        }
-        let changed = "it was changed or cut short; copy the directory again, or train the policy anew";
-        if manifest.checksum != manifest.sum()? {
-            return Err(file(&path, &changed));
-        }
+        let manifest = manifest(directory)?;
         let bytes = get(&directory.join(AGENT))?;
         if hash(&bytes) != manifest.agent {
-            return Err(file(&directory.join(AGENT), &changed));
+            return Err(file(&directory.join(AGENT), CHANGED));
         }
         let model = directory.join(MODEL);
         if hash(&get(&model.join(MODEL_MANIFEST))?) != manifest.model {
-            return Err(file(&model.join(MODEL_MANIFEST), &changed));
+            return Err(file(&model.join(MODEL_MANIFEST), CHANGED));
         }
         let told = |error: supervised::SupervisedError| SimError::data("the model", error.to_string());
         let predictor = Predictor::load(&model).map_err(told)?;
@@ -176,11 +163,43 @@ impl PolicyBundle {
         Self::new(manifest.origin, predictor, learned)
     }
 
-    /// The directory of the model in that of a policy.
-    #[must_use]
-    pub fn model_directory(directory: &Path) -> PathBuf {
-        directory.join(MODEL)
+    /// The hash of a model bundle's directory, as [`PolicyOrigin::model`] has it.
+    ///
+    /// # Errors
+    /// [`SimError::Data`] where there is no bundle.
+    pub fn model_hash(directory: &Path) -> Result<String, SimError> {
+        Ok(hash(&get(&directory.join(MODEL_MANIFEST))?))
     }
+
+    /// Where a policy comes from, without its model.
+    ///
+    /// # Errors
+    /// As [`PolicyBundle::read`].
+    pub fn read_origin(directory: &Path) -> Result<PolicyOrigin, SimError> {
+        Ok(manifest(directory)?.origin)
+    }
+}
+
+const CHANGED: &str = "it was changed or cut short; copy the directory again, or train the policy anew";
+
+fn manifest(directory: &Path) -> Result<Manifest, SimError> {
+    let path = directory.join(MANIFEST);
+    if !path.exists() {
+        return Err(file(directory, "there is no policy.json in it; give a directory that train-rl wrote"));
+    }
+    let manifest: Manifest = serde_json::from_slice(&get(&path)?)
+        .map_err(|error| file(&path, &format!("it is no description of a policy: {error}")))?;
+    if manifest.format != FORMAT || manifest.version != VERSION {
+        let problem = format!(
+            "it is {} {}, this program reads {FORMAT} {VERSION}; train the policy anew",
+            manifest.format, manifest.version
+        );
+        return Err(file(&path, &problem));
+    }
+    if manifest.checksum != manifest.sum()? {
+        return Err(file(&path, CHANGED));
+    }
+    Ok(manifest)
 }
 
 impl Manifest {

@@ -1,7 +1,7 @@
 //! How a policy is trained over a model.
 
 use networks::Architecture;
-use rl::{ActorCriticConfig, NetworkConfig, Recipe, SequenceConfig};
+use rl::{ActorCriticConfig, Algorithm, NetworkConfig, Recipe, SequenceConfig};
 use serde::{Deserialize, Serialize};
 use supervised::ModelBundle;
 
@@ -66,6 +66,7 @@ impl PolicyConfig {
     /// [`SimError::Config`] names the field, its value and the remedy.
     pub fn validate(&self) -> Result<(), SimError> {
         self.environment.validate()?;
+        self.stands_in_a_file()?;
         if self.validations == 0 {
             return Err(SimError::config("validations", 0, "give at least 1: at the end"));
         }
@@ -90,7 +91,16 @@ impl PolicyConfig {
             if fine_tuning.hidden == 0 {
                 return Err(SimError::config("fine_tuning.hidden", 0, "give at least 1 unit"));
             }
-            if self.recipe.algorithm == rl::recipe::Algorithm::Dqn {
+            let normalised = match self.recipe.algorithm {
+                Algorithm::Ppo => self.recipe.ppo.normalisation.observations,
+                _ => self.recipe.a2c.normalisation.observations,
+            };
+            if normalised {
+                let remedy =
+                    "set it to false: the model's network was trained on inputs that its own scaler made";
+                return Err(SimError::config("recipe.*.normalisation.observations", true, remedy));
+            }
+            if self.recipe.algorithm == Algorithm::Dqn {
                 let remedy =
                     "take \"ppo\" or \"a2c\": a fine-tuned network has memory, which replay does not keep";
                 return Err(SimError::config("recipe.algorithm", "dqn", remedy));
@@ -99,13 +109,58 @@ impl PolicyConfig {
         if let Some(specialists) = &self.specialists {
             specialists.validate()?;
         }
+        for (field, network) in self.networks() {
+            if let NetworkConfig::Sequence(sequence) = network
+                && sequence.memory
+                && self.environment.window != 1
+            {
+                let remedy =
+                    "leave it out, or set `environment.window` to 1: with memory rows come one by one";
+                return Err(SimError::config(field, true, remedy));
+            }
+        }
         self.recipe.validate().map_err(|error| SimError::data("section `recipe`", error.to_string()))
     }
 
-    /// The recipe with the network of the model in it, where that is to be fine-tuned.
+    /// The networks that the algorithm makes.
+    fn networks(&self) -> Vec<(&'static str, &NetworkConfig)> {
+        let policy = &self.recipe.policy;
+        match self.recipe.algorithm {
+            Algorithm::Dqn => vec![("recipe.values.memory", &self.recipe.values)],
+            Algorithm::Ppo | Algorithm::A2c => {
+                let critic = policy.critic.iter().map(|critic| ("recipe.policy.critic.memory", critic));
+                critic.chain([("recipe.policy.actor.memory", &policy.actor)]).collect()
+            }
+        }
+    }
+
+    /// Refuses numbers that JSON does not have: a policy is kept in it.
+    fn stands_in_a_file(&self) -> Result<(), SimError> {
+        let told = |problem: String| SimError::data("the settings of a policy", problem);
+        let text = serde_json::to_string(self).map_err(|error| told(error.to_string()))?;
+        match serde_json::from_str::<Self>(&text) {
+            Ok(read) if read == *self => Ok(()),
+            _ => Err(told(
+                "one of them is infinite or no number; give a large number instead, such as 1e30".to_owned(),
+            )),
+        }
+    }
+
+    /// The recipe over what is seen of a model: sequence networks get its columns, and the network of the model takes the place of the
+    /// others where it is to be fine-tuned, beginning with the parameters of `body`.
     #[must_use]
     pub fn recipe_over(&self, bundle: &ModelBundle, body: Option<std::sync::Arc<[f32]>>) -> Recipe {
         let mut recipe = self.recipe.clone();
+        let probabilities = if self.inputs.probabilities { supervised::dataset::CLASSES } else { 0 };
+        let columns = self.inputs.source_columns(bundle) + probabilities;
+        let policy = &mut recipe.policy;
+        for network in policy.critic.iter_mut().chain([&mut policy.actor, &mut recipe.values]) {
+            if let NetworkConfig::Sequence(sequence) = network
+                && sequence.columns == 0
+            {
+                (sequence.rows, sequence.columns) = (self.environment.window, columns);
+            }
+        }
         let Some(fine_tuning) = self.fine_tuning else { return recipe };
         let config = bundle.classifier.config();
         let sequence = SequenceConfig {
@@ -129,10 +184,14 @@ impl PolicyConfig {
 }
 
 impl PolicyConfig {
-    /// The recipe of the selector: that of the policy, with networks of its own, because it sees specialists and not the model.
+    /// The recipe of the selector: that of the specialists with dense networks, whose actions are the specialists.
     #[must_use]
     pub fn selector_recipe(&self) -> Recipe {
-        self.recipe.clone()
+        Recipe {
+            policy: ActorCriticConfig::default(),
+            values: Recipe::default().values,
+            ..self.recipe.clone()
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! From candles and a model to what a policy sees.
 
 use features::FeatureFrame;
-use market_data::{CandleSeries, Timestamp};
+use market_data::{CandleSeries, SeriesKey, Timestamp};
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 use supervised::{CandleSource, FrameEncoding, ModelBundle, Predictor};
@@ -49,8 +49,8 @@ impl PolicyInputs {
         }
     }
 
-    /// One series as environments see it. Rows for which the model says nothing (its features are not known yet, or there is a gap)
-    /// are not valid.
+    /// One series as environments see it; none where the model says nothing of any candle. Rows for which it says nothing (its
+    /// features are not known yet, or there is a gap) are not valid.
     ///
     /// # Errors
     /// [`SimError::Data`] where the features are not those of the model, or there is no candle.
@@ -60,7 +60,7 @@ impl PolicyInputs {
         frame: &FeatureFrame,
         series: &CandleSeries,
         funding: &[FundingRate],
-    ) -> Result<MarketFrame, SimError> {
+    ) -> Result<Option<MarketFrame>, SimError> {
         let told =
             |error: supervised::SupervisedError| SimError::data(series.key().to_string(), error.to_string());
         let encoding = predictor.encode(frame).map_err(told)?;
@@ -76,8 +76,7 @@ impl PolicyInputs {
         let columns = source
             + if self.probabilities { encoding.probabilities.first().map_or(0, |one| one.len()) } else { 0 };
         if encoding.rows.is_empty() {
-            let problem = "the model says nothing of it; give more candles than its features need to begin";
-            return Err(SimError::data(series.key().to_string(), problem));
+            return Ok(None);
         }
         let terms = assumed_terms(series, &CostAssumptions::default())?;
         let rules = terms.instrument.rules().first();
@@ -91,7 +90,7 @@ impl PolicyInputs {
             market.valid[*row] = true;
         }
         market.funding = funding_of(series, funding);
-        Ok(market)
+        Ok(Some(market))
     }
 
     /// `[candles, columns]`; zeros where the model says nothing.
@@ -112,7 +111,7 @@ impl PolicyInputs {
         features
     }
 
-    /// All series of a source, in order of their keys; `funding` gives that of one.
+    /// All series of a source of which the model says something, in order of their keys; `funding` gives that of one.
     ///
     /// # Errors
     /// Those of [`PolicyInputs::frame`] and of the features.
@@ -121,17 +120,40 @@ impl PolicyInputs {
         predictor: &Predictor,
         candles: &CandleSource,
         funding: &(dyn Fn(&CandleSeries) -> Result<Vec<FundingRate>, SimError> + Sync),
-    ) -> Result<Vec<MarketFrame>, SimError> {
+    ) -> Result<Vec<SeriesFrame>, SimError> {
         use rayon::prelude::*;
         let spec = &predictor.bundle().spec;
-        let of = |key: &market_data::SeriesKey| {
+        let of = |key: &SeriesKey| {
             let told =
                 |error: supervised::SupervisedError| SimError::data(key.to_string(), error.to_string());
             let series = candles.candles(key).map_err(told)?;
             let frame = candles.frame(key, spec).map_err(told)?;
-            self.frame(predictor, &frame, series, &funding(series)?)
+            let frame = self.frame(predictor, &frame, series, &funding(series)?)?;
+            Ok(frame.map(|frame| SeriesFrame { key: key.clone(), frame }))
         };
-        candles.keys.par_iter().map(of).collect()
+        let all: Vec<Option<SeriesFrame>> =
+            candles.keys.par_iter().map(of).collect::<Result<_, SimError>>()?;
+        Ok(all.into_iter().flatten().collect())
+    }
+}
+
+/// A series as environments see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesFrame {
+    /// Which.
+    pub key: SeriesKey,
+    /// Its rows.
+    pub frame: MarketFrame,
+}
+
+impl SeriesFrame {
+    /// The rows that open at or after `from` and before `to`, with those of a window of `window` rows in front of the first; nothing
+    /// where no decision can be taken in them.
+    #[must_use]
+    pub fn within(&self, from: Timestamp, to: Timestamp, window: usize) -> Option<Self> {
+        let frame = self.frame.between(from.as_millis(), to.as_millis(), window.saturating_sub(1));
+        let decides = frame.valid.iter().filter(|valid| **valid).count() > window;
+        decides.then(|| Self { key: self.key.clone(), frame })
     }
 }
 

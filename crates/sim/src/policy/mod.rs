@@ -22,7 +22,7 @@ mod training;
 pub use bundle::{PolicyBundle, PolicyOrigin};
 pub use config::{FineTuning, PolicyConfig};
 pub use evaluation::{JudgedPlayer, PlayerKind, judge_players};
-pub use inputs::{InputSource, PolicyInputs};
+pub use inputs::{InputSource, PolicyInputs, SeriesFrame};
 pub use play::{AccountPath, Player, play, together};
 pub use signals::policy_actions;
 pub use specialists::{KINDS, SpecialistsConfig};

@@ -37,8 +37,10 @@ pub struct AccountPath {
     pub first_row: usize,
     /// Equity over cash at the start, at the close of `first_row` and of each row after it.
     pub equity: Vec<f64>,
-    /// Signed notional over equity of the first asset, at the same closes.
+    /// Signed notional of all assets over equity, at the same closes.
     pub exposure: Vec<f64>,
+    /// What was wanted of the first asset at each close but the last, as a signed share of equity.
+    pub targets: Vec<f64>,
     /// Notional of all that traded over equity, summed.
     pub turnover: f64,
     /// Trades, those that stops and liquidation made included.
@@ -47,7 +49,7 @@ pub struct AccountPath {
     pub terminated: bool,
 }
 
-/// Plays all whole runs of the frames at once, each from flat, with the costs of the configuration (the highest where they are
+/// Plays all whole runs of the frames at once, each from flat (a position at the end of a run is valued and not closed), with the costs of the configuration (the highest where they are
 /// drawn), no augmentation and no curriculum. A script or a constant trades by targets, whatever the scheme of actions.
 ///
 /// # Errors
@@ -78,7 +80,7 @@ pub fn play(
         table.note(&environment, &outcomes);
         chooser.end(&outcomes);
     }
-    Ok(table.paths)
+    Ok(table.finish())
 }
 
 fn whole(config: &MarketEnvironmentConfig) -> MarketEnvironmentConfig {
@@ -209,6 +211,19 @@ impl Table {
         Self { paths: (0..count).map(begin).collect(), done: vec![false; count], open: count, cash, before }
     }
 
+    /// The paths without those of accounts that had ended before: what is liquidated does not begin again.
+    fn finish(self) -> Vec<AccountPath> {
+        let mut ended = BTreeSet::new();
+        let mut stands = |path: &AccountPath| {
+            let stands = !ended.contains(&path.portfolio);
+            if path.terminated {
+                ended.insert(path.portfolio);
+            }
+            stands
+        };
+        self.paths.into_iter().filter(|path| stands(path)).collect()
+    }
+
     fn note(&mut self, environment: &MarketEnvironment, outcomes: &Outcomes) {
         for fill in environment.fills() {
             if !self.done[fill.environment] {
@@ -225,6 +240,7 @@ impl Table {
                 continue;
             }
             let path = &mut self.paths[index];
+            path.targets.push(environment.targets(index).first().copied().unwrap_or(0.0));
             if step.terminated || step.truncated {
                 path.equity.push(environment.final_equity(index).unwrap_or(self.cash) / self.cash);
                 path.exposure.push(path.exposure.last().copied().unwrap_or(0.0));

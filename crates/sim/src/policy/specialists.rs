@@ -46,17 +46,20 @@ impl SpecialistsConfig {
         Ok(())
     }
 
-    /// The frames with the rows of one kind (its place in [`KINDS`]) alone valid. Thresholds are those of each frame.
+    /// The frame with the rows of one kind (its place in [`KINDS`]) alone valid, and the row after each, in which what was decided
+    /// trades: nobody knew of what kind it would be. Thresholds are those of the frame.
     #[must_use]
     pub fn only(&self, frame: &MarketFrame, kind: usize) -> MarketFrame {
         let kinds = self.kinds(frame);
         let valid = (0..frame.len()).map(|row| {
-            frame.valid.get(row).copied().unwrap_or(true) && kinds.get(row).copied().flatten() == Some(kind)
+            let of_kind = |row: usize| kinds.get(row).copied().flatten() == Some(kind);
+            let trades = of_kind(row) || row.checked_sub(1).is_some_and(of_kind);
+            trades && frame.valid.get(row).copied().unwrap_or(true)
         });
         MarketFrame { valid: valid.collect(), ..frame.clone() }
     }
 
-    /// The kind of each row; none where too few candles lie before it.
+    /// The kind of each row; none where too few candles lie before it without a gap.
     #[must_use]
     pub fn kinds(&self, frame: &MarketFrame) -> Vec<Option<usize>> {
         let measures: Vec<Option<(f64, f64)>> =
@@ -77,6 +80,9 @@ impl SpecialistsConfig {
     /// Standard deviation of log returns and efficiency ratio of the last candles.
     fn measure(&self, frame: &MarketFrame, row: usize) -> Option<(f64, f64)> {
         let first = row.checked_sub(self.lookback)?;
+        if frame.open_times[row] - frame.open_times[first] != self.lookback as i64 * frame.candle_ms {
+            return None;
+        }
         let logs: Vec<f64> = frame.prices[first..=row].iter().map(|prices| prices.close.ln()).collect();
         let returns: Vec<f64> = logs.windows(2).map(|pair| pair[1] - pair[0]).collect();
         let mean = returns.iter().sum::<f64>() / returns.len() as f64;
@@ -156,9 +162,17 @@ mod tests {
         let config = SpecialistsConfig { lookback: 10, ..SpecialistsConfig::default() };
         let frame = three_markets();
         let kinds = config.kinds(&frame);
-        let all: usize =
-            (0..3).map(|kind| config.only(&frame, kind).valid.iter().filter(|valid| **valid).count()).sum();
-        assert_eq!(all, kinds.iter().flatten().count());
+        for kind in 0..3 {
+            for (row, valid) in config.only(&frame, kind).valid.into_iter().enumerate() {
+                let decides = |row: usize| kinds[row] == Some(kind);
+                assert_eq!(valid, decides(row) || (row > 0 && decides(row - 1)), "row {row}");
+            }
+        }
+        // A gap is no move of the market.
+        let mut gapped = frame.clone();
+        gapped.open_times.iter_mut().skip(90).for_each(|time| *time += 600_000);
+        assert!(config.kinds(&gapped)[90..100].iter().all(Option::is_none));
+        assert!(config.kinds(&gapped)[100].is_some());
         let mut masked = frame.clone();
         masked.valid = vec![true; frame.len()];
         masked.valid[100] = false;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use rl::recipe::Recipe;
 use rl::{Agent, Learner, Progress, RlError, SelectedAgent, SelectorEnvironment, Space, Specialists};
 use serde::{Deserialize, Serialize};
-use supervised::ModelBundle;
+use supervised::{ModelBundle, Objective};
 
 use super::config::PolicyConfig;
 use super::play::{Player, play};
 use super::specialists::KINDS;
 use crate::error::SimError;
-use crate::market_environment::{MarketEnvironment, MarketFrame, MarketFrames};
+use crate::market_environment::{MarketEnvironment, MarketEnvironmentConfig, MarketFrame, MarketFrames};
 
 /// How the policy did in the validation time.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,7 +42,8 @@ pub struct PolicyTraining {
     config: PolicyConfig,
     recipe: Recipe,
     training: Vec<MarketFrame>,
-    validation: Arc<MarketFrames>,
+    /// Of each stage.
+    validation: Vec<Arc<MarketFrames>>,
     seed: u64,
     stage: usize,
     learner: Box<dyn Learner>,
@@ -88,8 +89,29 @@ impl PolicyTraining {
             ),
             None => None,
         };
+        if config.fine_tuning.is_some() && bundle.origin.config.objective != Objective::EveryStep {
+            let problem = "it was trained on windows, and cannot go on from candle to candle; train it with `objective = \"every-step\"`, \
+                           or leave `fine_tuning` out";
+            return Err(SimError::data("the model", problem));
+        }
         let recipe = config.recipe_over(bundle, body);
-        let validation = Arc::new(MarketFrames::of_single(validation)?);
+        // What some stage cannot be trained or chosen on is refused before the first.
+        let mut of_stages = Vec::with_capacity(stages(&config));
+        for stage in 0..stages(&config) {
+            let told = |part: &str, error: &SimError| {
+                let problem = format!("stage {stage}, {part} time: {error}");
+                SimError::data("the frames", problem)
+            };
+            let one = MarketEnvironmentConfig { environments: 1, ..config.environment.clone() };
+            let make = |frames: &[MarketFrame]| {
+                let frames = Arc::new(MarketFrames::of_single(of_stage(&config, frames, stage))?);
+                MarketEnvironment::new(one.clone(), Arc::clone(&frames))?;
+                Ok(frames)
+            };
+            make(&training).map_err(|error| told("training", &error))?;
+            of_stages.push(make(&validation).map_err(|error| told("validation", &error))?);
+        }
+        let validation = of_stages;
         let specialists = Vec::new();
         let learner = learner(&config, &recipe, &training, &specialists, 0, seed)?;
         let (validations, best, stage) = (Vec::new(), None, 0);
@@ -153,15 +175,20 @@ impl PolicyTraining {
 
     fn validate(&mut self, steps: u64) -> Result<Validation, SimError> {
         let bytes = self.learner.agent().to_bytes();
+        let frames = Arc::clone(
+            self.validation
+                .get(self.stage)
+                .ok_or_else(|| SimError::data("the training", "its stage is none"))?,
+        );
         let mut whole;
         let agent: &mut dyn Agent = if self.specialists.len() < KINDS.len() {
             self.learner.agent_mut()
         } else {
-            whole = agent(&self.config, &self.recipe, self.validation.columns(), &bytes, &self.specialists)?;
+            whole = agent(&self.config, &self.recipe, frames.columns(), &bytes, &self.specialists)?;
             &mut *whole
         };
         let environment = &self.config.environment;
-        let paths = play(environment, &self.validation, &mut Player::Agent(agent))?;
+        let paths = play(environment, &frames, &mut Player::Agent(agent))?;
         let log = |equity: Option<&f64>| equity.copied().unwrap_or(1.0).max(1e-6).ln();
         let log_return = paths.iter().map(|path| log(path.equity.last())).sum::<f64>() / paths.len() as f64;
         let decisions: usize = paths.iter().map(|path| path.equity.len() - 1).sum();
@@ -192,13 +219,22 @@ impl PolicyTraining {
         &self.validations
     }
 
+    /// Settings and validation candles; the training candles are in the checkpoint of the environments.
+    fn fingerprint(&self) -> Result<String, SimError> {
+        let settings = serde_json::to_string(&self.config)
+            .map_err(|error| SimError::data("the settings", error.to_string()))?;
+        let frames: Vec<String> =
+            self.validation.iter().map(|frames| format!("{:016x}", frames.fingerprint())).collect();
+        Ok(format!("{settings} {}", frames.join(" ")))
+    }
+
     /// All that [`PolicyTraining::restore`] needs to go on to the bit.
     ///
     /// # Errors
     /// [`SimError::Data`] where the algorithm cannot be saved.
     pub fn to_bytes(&self) -> Result<Vec<u8>, SimError> {
         let checkpoint = Checkpoint {
-            config: fingerprint(&self.config)?,
+            config: self.fingerprint()?,
             seed: self.seed,
             stage: self.stage,
             learner: self.learner.to_bytes().map_err(|error| failed(&error))?,
@@ -206,7 +242,7 @@ impl PolicyTraining {
             best: self.best.clone(),
             specialists: self.specialists.clone(),
         };
-        rmp_serde::to_vec(&checkpoint).map_err(|error| SimError::data("a checkpoint", error.to_string()))
+        packed(&checkpoint)
     }
 
     /// Goes on from what [`PolicyTraining::to_bytes`] gave, in a training made with the same settings and frames.
@@ -218,9 +254,8 @@ impl PolicyTraining {
             SimError::data("the checkpoint", format!("it is damaged: {error}"))
         };
         let checkpoint: Checkpoint = rmp_serde::from_slice(bytes).map_err(damaged)?;
-        if checkpoint.config != fingerprint(&self.config)? || checkpoint.seed != self.seed {
-            let problem =
-                "it is of a training with other settings or another seed; set the same, or begin anew";
+        if checkpoint.config != self.fingerprint()? || checkpoint.seed != self.seed {
+            let problem = "it is of a training with other settings, other candles or another seed; set the same, or begin anew";
             return Err(SimError::data("the checkpoint", problem));
         }
         if checkpoint.stage >= self.stages() || checkpoint.specialists.len() != checkpoint.stage {
@@ -263,10 +298,7 @@ fn learner(
     stage: usize,
     seed: u64,
 ) -> Result<Box<dyn Learner>, SimError> {
-    let frames = match (&config.specialists, stage) {
-        (Some(kinds), 0..3) => training.iter().map(|frame| kinds.only(frame, stage)).collect(),
-        _ => training.to_vec(),
-    };
+    let frames = of_stage(config, training, stage);
     let columns = frames.first().map_or(0, |frame| frame.columns);
     let frames = Arc::new(MarketFrames::of_single(frames)?);
     let environments = Box::new(MarketEnvironment::new(config.environment.clone(), frames)?);
@@ -319,8 +351,21 @@ pub(super) fn agent(
     Ok(Box::new(SelectedAgent::new(selector, specialists).map_err(|error| failed(&error))?))
 }
 
-fn fingerprint(config: &PolicyConfig) -> Result<String, SimError> {
-    serde_json::to_string(config).map_err(|error| SimError::data("the settings", error.to_string()))
+/// What a stage sees of the frames: of specialists their kind of market.
+fn of_stage(config: &PolicyConfig, frames: &[MarketFrame], stage: usize) -> Vec<MarketFrame> {
+    match &config.specialists {
+        Some(kinds) if stage < KINDS.len() => frames.iter().map(|frame| kinds.only(frame, stage)).collect(),
+        _ => frames.to_vec(),
+    }
+}
+
+/// As bytes, of which those that are bytes stay such.
+pub(super) fn packed(value: &impl Serialize) -> Result<Vec<u8>, SimError> {
+    let mut bytes = Vec::new();
+    let mut serializer =
+        rmp_serde::Serializer::new(&mut bytes).with_bytes(rmp_serde::config::BytesMode::ForceAll);
+    value.serialize(&mut serializer).map_err(|error| SimError::data("a checkpoint", error.to_string()))?;
+    Ok(bytes)
 }
 
 fn failed(error: &RlError) -> SimError {
