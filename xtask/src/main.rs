@@ -27,7 +27,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The main job: get candles, judge and store them, compute features and labels, train a model and judge it
+    /// The main job: get candles, judge and store them, compute features and labels, train a model and a policy, judge and trade them
     Train(train::Arguments),
     /// Runs every test of the workspace
     Test(test::Arguments),

@@ -11,6 +11,7 @@ mod features;
 mod identifier;
 mod labels;
 mod model;
+mod policy;
 mod program;
 mod record;
 mod report;
@@ -43,6 +44,7 @@ const STAGES: &[Stage] = &[
     labels::STAGE,
     model::STAGE,
     evaluation::STAGE,
+    policy::STAGE,
     backtest::STAGE,
     record::STAGE,
 ];
@@ -78,8 +80,8 @@ pub(crate) struct Arguments {
     accept: Vec<String>,
 
     /// What to do about bad rows (reject, drop, keep-first); given to `data-loader import`
-    #[arg(long, requires = "data")]
-    policy: Option<String>,
+    #[arg(long, value_name = "POLICY", requires = "data")]
+    findings: Option<String>,
 
     /// How the candles are labelled
     #[arg(long, value_enum, default_value_t)]
@@ -102,6 +104,19 @@ pub(crate) struct Arguments {
     /// config/train-supervised.toml, or 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
+
+    /// Who learns the policy that stands on the model [default: that of config/train-rl.toml, or ppo]
+    #[arg(long, value_enum, value_name = "NAME")]
+    policy_algorithm: Option<policy::AlgorithmName>,
+
+    /// How many policies are trained, with seeds that count up from --seed
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    policy_seeds: u32,
+
+    /// Steps of all environments together for which a policy learns [default: 100000 on the synthetic market of
+    /// the demo, else those of config/train-rl.toml, or 500000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    policy_steps: Option<u64>,
 
     /// Simpler models that are set beside it, by name, comma-separated: `none`, `all`, or some of those that
     /// `train-supervised --baselines` knows
@@ -179,6 +194,7 @@ struct Run {
     features: Option<serde_json::Value>,
     labels: thresholds::Labels,
     model: model::Model,
+    policy: policy::Policy,
     /// What `simulate` says.
     backtest: serde_json::Value,
     /// Where the record of this run goes, relative to the root of the clone; made when first needed.
@@ -212,6 +228,7 @@ pub(crate) fn train(workspace: &Workspace, arguments: Arguments) -> Result<Verdi
         features: None,
         labels: thresholds::Labels::default(),
         model: model::Model::default(),
+        policy: policy::Policy::default(),
         backtest: serde_json::Value::Null,
         directory: None,
         stages: Vec::new(),
@@ -278,7 +295,11 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ),
     ("label-candles", &["split"]),
     ("train-supervised", &["features", "split", "validation_days", "device", "supervised"]),
-    ("simulate", &["trials", "backtest", "costs", "metrics", "targets", "gate", "monte_carlo", "strategies"]),
+    ("train-rl", &["random_agents", "policy"]),
+    (
+        "simulate",
+        &["trials", "backtest", "costs", "metrics", "targets", "gate", "monte_carlo", "regime", "strategies"],
+    ),
 ];
 
 impl Arguments {
@@ -364,10 +385,10 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_without_files_is_refused() {
-        assert!(arguments("--policy drop").is_err());
+    fn what_is_done_about_files_needs_files() {
+        assert!(arguments("--findings drop").is_err());
         assert!(arguments("--accept duplicate").is_err());
-        assert!(arguments("--data a.csv --accept duplicate --policy drop").is_ok());
+        assert!(arguments("--data a.csv --accept duplicate --findings drop").is_ok());
     }
 
     #[test]
@@ -387,6 +408,10 @@ mod tests {
         let of = |program| arguments.settings_of(program).cloned().collect::<Vec<_>>();
         assert_eq!(of("feature-builder"), ["features.trend.ema=[10]", "audit.cuts=3"]);
         assert_eq!(of("data-loader"), ["import.policy=drop"]);
+        let learned =
+            super::tests::arguments("--set policy.environment.window=5 --set random_agents=3").unwrap();
+        assert!(learned.check_settings().is_ok());
+        assert_eq!(learned.settings_of("train-rl").count(), 2);
         let unknown = super::tests::arguments("--set feature.trend=1").unwrap().check_settings().unwrap_err();
         assert!(unknown.to_string().contains("features"), "{unknown}");
     }
@@ -427,5 +452,13 @@ mod tests {
     #[test]
     fn the_record_is_written_last() {
         assert_eq!(STAGES.last().unwrap().name, record::STAGE.name);
+    }
+
+    #[test]
+    fn what_is_traded_was_trained_before_and_policies_stand_on_models() {
+        let at = |name: &str| STAGES.iter().position(|stage| stage.name == name).unwrap();
+        assert!(
+            at("model") < at("evaluate") && at("evaluate") < at("policy") && at("policy") < at("backtest")
+        );
     }
 }

@@ -15,8 +15,8 @@ use sim::regime::RegimeConfig;
 use trading::TradingError;
 use trading::strategy::{
     BuyAndHoldConfig, Combination, EqualRiskContributionConfig, HybridConfig, HybridStrategy,
-    MeanReversionConfig, ModelThresholds, MovingAverageCrossoverConfig, NearestNeighboursConfig, Strategy,
-    StrategyConfig,
+    MeanReversionConfig, ModelThresholds, MovingAverageCrossoverConfig, NearestNeighboursConfig, OnHold,
+    PolicyThresholds, Strategy, StrategyConfig,
 };
 
 use crate::Work;
@@ -222,13 +222,22 @@ impl Configuration {
         match self.classic(name) {
             Some(classic) => classic.build(instruments),
             None => {
-                let hybrid = self.strategies.hybrid.clone();
-                let combination = match name {
-                    StrategyName::Model => Combination::ModelOnly,
-                    StrategyName::Policy => Combination::PolicyOnly,
-                    _ => hybrid.combination,
-                };
-                Ok(Box::new(HybridStrategy::new(HybridConfig { combination, ..hybrid }, instruments)?))
+                let mut hybrid = self.strategies.hybrid.clone();
+                // Who is not asked has no settings.
+                if matches!(name, StrategyName::Model | StrategyName::Policy) {
+                    hybrid.minimum_score = None;
+                }
+                if name == StrategyName::Model {
+                    hybrid.combination = Combination::ModelOnly;
+                    (hybrid.policy, hybrid.model.weight) = (PolicyThresholds::default(), None);
+                }
+                if name == StrategyName::Policy {
+                    hybrid.combination = Combination::PolicyOnly;
+                    (hybrid.model, hybrid.policy.weight) = (ModelThresholds::default(), None);
+                    // A target of 0 is a decision to be out, and not to leave things as they are.
+                    hybrid.position.on_hold = OnHold::Close;
+                }
+                Ok(Box::new(HybridStrategy::new(hybrid, instruments)?))
             }
         }
     }
@@ -315,6 +324,19 @@ mod tests {
         let found = set(&[(&kind, "fixed")]).unwrap();
         assert_eq!(found["backtest"]["venue"]["slippage"]["fraction"], "0.0002");
         assert!(set(&[(&kind, "square-root"), (&format!("{slippage}FRACTION"), "0.1")]).is_err());
+    }
+
+    /// Also where what they leave out is set.
+    #[test]
+    fn the_parts_of_the_hybrid_stand_alone() {
+        let mut configuration = Configuration::default();
+        let hybrid = &mut configuration.strategies.hybrid;
+        hybrid.combination = Combination::Weighted;
+        (hybrid.model.weight, hybrid.policy.weight, hybrid.minimum_score) = (Some(2.0), Some(1.0), Some(0.6));
+        hybrid.policy.dead_band = 0.2;
+        for name in [StrategyName::Hybrid, StrategyName::Model, StrategyName::Policy] {
+            configuration.strategy(name, 2).unwrap();
+        }
     }
 
     #[test]

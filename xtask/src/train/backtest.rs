@@ -1,5 +1,5 @@
-//! Trades the model on the time that was held out, beside strategies that need none, through `simulate`: with costs, and
-//! with what of the result could be luck.
+//! Trades the model, the policy and the hybrid of both on the time that was held out, beside strategies that need none,
+//! through `simulate`: with costs, and with what of the result could be luck.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,6 +17,8 @@ use crate::verdict::Verdict;
 pub(super) const STAGE: Stage = Stage { name: "backtest", run };
 
 const PROGRAM: &str = "simulate";
+/// The strategies of what was trained.
+const LEARNED: [&str; 3] = ["model", "policy", "hybrid"];
 /// Windows explained of the demo's model: enough for the order of its features.
 const DEMO_WINDOWS: u32 = 48;
 
@@ -29,7 +31,7 @@ fn run(run: &mut Run) -> Result<Verdict> {
         return Ok(Verdict::Fine);
     };
     let out = run.directory()?.join("backtest");
-    let mut words = ["--bundle", &bundle, "--strategy", "hybrid,classic"].map(OsString::from).to_vec();
+    let mut words = strategy_words(&bundle, run.policy.directory()).map(OsString::from).to_vec();
     if let Some(explanation) = explain(run, &bundle)? {
         words.extend([OsString::from("--explanation"), explanation.into_os_string()]);
     }
@@ -46,6 +48,14 @@ fn run(run: &mut Run) -> Result<Verdict> {
     run.backtest = document;
     // That no strategy passes its gate is said in words. It is what is to be expected, and no fault of the run.
     Ok(if verdict == Verdict::Finding { Verdict::Fine } else { verdict })
+}
+
+/// A policy holds its model; without one the model is traded all the same.
+const fn strategy_words<'a>(bundle: &'a str, policy: Option<&'a str>) -> [&'a str; 4] {
+    match policy {
+        Some(policy) => ["--policy", policy, "--strategy", "classic,model,policy,hybrid"],
+        None => ["--bundle", bundle, "--strategy", "hybrid,classic"],
+    }
 }
 
 /// What the model looked at on the time that it trades, for its report; none where it could not be said.
@@ -96,20 +106,44 @@ fn text(document: &Value) -> String {
         let time = |field: &str| first[field].as_str().unwrap_or("?").to_owned();
         text += &format!("traded from {} to {}, after costs\n", time("from"), time("until"));
     }
-    for row in rows(document).iter().filter(|row| row["strategy"] == "hybrid") {
-        text += &verdict(row);
-        text += &format!("report: {}\n", row["report"].as_str().unwrap_or("-"));
+    for name in LEARNED {
+        for row in rows(document).iter().filter(|row| row["strategy"] == name) {
+            text += &verdict(name, row);
+            text += &format!("  report: {}\n", row["report"].as_str().unwrap_or("-"));
+        }
     }
-    text
+    text + &gate(document)
 }
 
-/// Whether the model's strategy may go on, and what speaks against it.
-fn verdict(row: &Value) -> String {
+/// Whether a strategy of what was trained may go on, and what speaks against it.
+fn verdict(name: &str, row: &Value) -> String {
     if row["promote"].as_bool() == Some(true) {
-        return "hybrid: promote (to paper trading, not to money)\n".to_owned();
+        return format!("{name}: promote (to paper trading, not to money)\n");
     }
     let reasons = row["not_met"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    reasons.fold("hybrid: do not promote\n".to_owned(), |text, reason| text + &format!("  {reason}\n"))
+    reasons.fold(format!("{name}: do not promote\n"), |text, reason| text + &format!("  {reason}\n"))
+}
+
+/// What the gate says of all strategies.
+fn gate(document: &Value) -> String {
+    let (all, promoted) = (rows(document).len(), promoted(document));
+    match (all, promoted.len()) {
+        (0, _) => String::new(),
+        (_, 0) => format!("gate: none of {all} strategies passes\n"),
+        (_, passing) => format!("gate: {passing} of {all} strategies: {}\n", promoted.join(", ")),
+    }
+}
+
+/// Strategies that pass the gate.
+fn promoted(document: &Value) -> Vec<&str> {
+    let passing = rows(document).iter().filter(|row| row["promote"].as_bool() == Some(true));
+    passing.filter_map(|row| row["strategy"].as_str()).collect()
+}
+
+/// The report to open first: that of the strategy that hears most of what was trained.
+pub(super) fn report(run: &Run) -> Option<&str> {
+    let of = |name: &&str| rows(&run.backtest).iter().find(|row| row["strategy"] == **name);
+    LEARNED.iter().rev().find_map(of).and_then(|row| row["report"].as_str())
 }
 
 /// What the record says of it; the reports lie beside it.
@@ -117,7 +151,9 @@ pub(super) fn record(run: &Run) -> Value {
     if run.backtest.is_null() {
         return Value::Null;
     }
-    json!({ "strategies": run.backtest["strategies"], "cash": run.backtest["cash"] })
+    json!({
+        "strategies": run.backtest["strategies"], "cash": run.backtest["cash"], "promoted": promoted(&run.backtest),
+    })
 }
 
 #[cfg(test)]
@@ -155,6 +191,39 @@ mod tests {
     fn a_promotion_is_one_to_paper() {
         let said = text(&document(true));
         assert!(said.contains("hybrid: promote (to paper trading, not to money)"), "{said}");
+        assert!(said.ends_with("gate: 1 of 2 strategies: hybrid\n"), "{said}");
         assert_eq!(text(&Value::Null), text(&json!({ "strategies": [] })));
+    }
+
+    #[test]
+    fn model_policy_and_hybrid_are_judged_each() {
+        let mut document = document(false);
+        for name in ["policy", "model"] {
+            let row = json!({ "strategy": name, "promote": false, "not_met": [format!("{name} is luck")] });
+            document["strategies"].as_array_mut().unwrap().push(row);
+        }
+        let said = text(&document);
+        let expected = "\
+model: do not promote
+  model is luck
+  report: -
+policy: do not promote
+  policy is luck
+  report: -
+hybrid: do not promote
+  12 trades fails: at least 100 is asked for
+  report: artifacts/x/hybrid/report.html
+gate: none of 4 strategies passes
+";
+        assert!(said.ends_with(expected), "{said}");
+    }
+
+    #[test]
+    fn a_policy_is_traded_with_its_model_and_without_one_the_model_is() {
+        assert_eq!(
+            strategy_words("B", Some("P")),
+            ["--policy", "P", "--strategy", "classic,model,policy,hybrid"]
+        );
+        assert_eq!(strategy_words("B", None), ["--bundle", "B", "--strategy", "hybrid,classic"]);
     }
 }

@@ -12,8 +12,15 @@ use crate::workspace::{executable, shown};
 
 pub(super) const STAGE: Stage = Stage { name: "build", run };
 
-const PROGRAMS: &[&str] =
-    &["data-loader", "feature-builder", "optimize-labels", "label-candles", "train-supervised", "simulate"];
+const PROGRAMS: &[&str] = &[
+    "data-loader",
+    "feature-builder",
+    "optimize-labels",
+    "label-candles",
+    "train-supervised",
+    "train-rl",
+    "simulate",
+];
 
 fn run(run: &mut Run) -> Result<Verdict> {
     let mut cargo = run.workspace.cargo();

@@ -42,8 +42,8 @@ fn words(workspace: &Workspace, arguments: &Arguments, store: &std::path::Path) 
         for finding in &arguments.accept {
             say(&["--accept", finding]);
         }
-        if let Some(policy) = &arguments.policy {
-            say(&["--policy", policy]);
+        if let Some(policy) = &arguments.findings {
+            say(&["--findings", policy]);
         }
     }
     for assignment in arguments.settings_of("data-loader") {
@@ -121,8 +121,8 @@ mod tests {
     #[test]
     fn files_are_imported_from_where_the_user_stands() {
         assert_eq!(
-            line("/clone", "--data a.csv ../b.csv --policy drop --accept gap --accept duplicate"),
-            "import --accept gap --accept duplicate --policy drop \
+            line("/clone", "--data a.csv ../b.csv --findings drop --accept gap --accept duplicate"),
+            "import --accept gap --accept duplicate --findings drop \
              --output-format json --store datasets/x -- a.csv ../b.csv"
         );
         assert!(line("/data", "--data a.csv").ends_with("-- /data/a.csv"));

@@ -67,7 +67,7 @@ fn size_words(arguments: &Arguments) -> Vec<String> {
 }
 
 /// The commit of the clone, with `-dirty` where files differ from it; none where it is no clone of git.
-fn commit(root: &Path) -> Option<String> {
+pub(super) fn commit(root: &Path) -> Option<String> {
     if !root.join(".git").exists() {
         return None;
     }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::identifier::{identifier, iso};
 use super::report::Status;
-use super::{Run, Stage, backtest, evaluation, labels, model, print};
+use super::{Run, Stage, backtest, evaluation, labels, model, policy, print};
 use crate::verdict::Verdict;
 
 pub(super) const STAGE: Stage = Stage { name: "record", run };
@@ -24,10 +24,20 @@ fn run(run: &mut Run) -> Result<Verdict> {
     if !run.model.evaluation.is_null() {
         write(&directory.join("evaluation.json"), &run.model.evaluation)?;
     }
+    if !run.policy.evaluation.is_null() {
+        write(&directory.join("policy-evaluation.json"), &run.policy.evaluation)?;
+    }
     let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
     write(&directory.join("summary.json"), &summary(run, &name)?)?;
-    print(&format!("run: {}\n", relative.display()))?;
+    print(&format!("{}run: {}\n", made(run), relative.display()))?;
     Ok(Verdict::Fine)
+}
+
+/// What the run made, as far as it came.
+fn made(run: &Run) -> String {
+    let bundle = run.model.training["bundle"].as_str();
+    let of = [("bundle", bundle), ("policy", run.policy.directory()), ("report", backtest::report(run))];
+    of.iter().filter_map(|(name, path)| path.map(|path| format!("{name}: {path}\n"))).collect()
 }
 
 impl Run {
@@ -93,7 +103,10 @@ fn summary(run: &Run, id: &str) -> Result<serde_json::Value> {
         "seeds": arguments.seeds,
         "epochs": arguments.epochs,
         "data": arguments.data,
-        "policy": arguments.policy,
+        "findings": arguments.findings,
+        "policy_algorithm": arguments.policy_algorithm.map(policy::AlgorithmName::word),
+        "policy_seeds": arguments.policy_seeds,
+        "policy_steps": arguments.policy_steps,
         "accept": arguments.accept,
         // Only the keys: a value may be a secret.
         "set": arguments.set.iter().map(|text| text.split('=').next()).collect::<Vec<_>>(),
@@ -113,6 +126,7 @@ fn summary(run: &Run, id: &str) -> Result<serde_json::Value> {
         "labels": labels::record(run),
         "model": model::record(run),
         "evaluation": evaluation::record(run),
+        "policy": policy::record(run),
         "backtest": backtest::record(run),
     }))
 }
@@ -128,10 +142,12 @@ fn write(path: &Path, document: &serde_json::Value) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::train::model::Model;
     use crate::train::model::tests::training;
+    use crate::train::policy::Policy;
+    use crate::train::policy::tests as learned;
     use crate::train::report::tests::DOCUMENT;
     use crate::train::thresholds::Labels;
     use crate::train::{Arguments, Data, Finished};
@@ -146,7 +162,7 @@ mod tests {
         arguments: Arguments,
     }
 
-    fn example(root: &Path) -> Run {
+    pub(in crate::train) fn example(root: &Path) -> Run {
         let typed = ["train", "--data", "a.csv", "--set", "venue.api_key=hunter2"];
         Run {
             workspace: Workspace { root: root.to_owned(), current: root.to_owned() },
@@ -164,7 +180,12 @@ mod tests {
                 labels: json!({"series": [{"series": "a", "classes": {"shares": [0.2, 0.5, 0.3]}}]}),
                 ..Labels::default()
             },
-            backtest: serde_json::Value::Null,
+            backtest: json!({"strategies": [
+                {"strategy": "buy-and-hold", "promote": true, "report": "b/report.html"},
+                {"strategy": "policy", "promote": false, "report": "p/report.html"},
+                {"strategy": "hybrid", "promote": false, "report": "h/report.html"},
+            ]}),
+            policy: Policy { training: learned::training(), evaluation: learned::evaluation() },
             model: Model {
                 training: training(),
                 evaluation: json!({"collapsed": ["hold"], "assessment": {
@@ -208,7 +229,30 @@ mod tests {
             assert_eq!(summary["evaluation"]["all"]["skill"], "better");
             assert_eq!(summary["evaluation"]["series"]["a"]["mcc"], 0.03998);
             assert_eq!(read("evaluation.json")["collapsed"], json!(["hold"]));
+            let policy = &summary["policy"];
+            assert_eq!((&policy["algorithm"], &policy["median_seed"]), (&json!("ppo"), &json!(1)));
+            assert_eq!(policy["seeds"][0]["validation"]["log_return"], 0.01);
+            assert_eq!(policy["players"][1]["total_return"]["mean"], 0.2);
+            assert_eq!(policy["edge"], "none-shown");
+            assert_eq!(read("policy-evaluation.json")["players"][0]["kind"], "policy");
+            assert_eq!(summary["backtest"]["promoted"], json!(["buy-and-hold"]));
             assert!(!summary.to_string().contains("hunter2"));
         }
+    }
+
+    #[test]
+    fn the_end_names_what_was_made() {
+        let root = tempfile::tempdir().unwrap();
+        let mut run = example(root.path());
+        assert_eq!(
+            made(&run),
+            "bundle: artifacts/runs/x/models/triple-barrier/bundle\n\
+             policy: artifacts/runs/x/policy/seed-1/policy\nreport: h/report.html\n"
+        );
+        run.policy = Policy::default();
+        run.backtest = serde_json::Value::Null;
+        assert_eq!(made(&run), "bundle: artifacts/runs/x/models/triple-barrier/bundle\n");
+        run.model = Model::default();
+        assert_eq!(made(&run), "");
     }
 }
