@@ -8,7 +8,9 @@ use market_data::import::ImportOptions;
 use rl::recipe::{Algorithm, Recipe};
 use rl::{A2cConfig, DqnConfig, NormalisationConfig, PpoConfig, Schedule};
 use serde::{Deserialize, Serialize};
-use sim::market_environment::{EpisodeConfig, MarketEnvironmentConfig, ObservedAccount};
+use sim::market_environment::{
+    EpisodeConfig, MarketEnvironmentConfig, ObservedAccount, RewardTerm, WeightedReward,
+};
 use sim::policy::PolicyConfig;
 
 use crate::Input;
@@ -68,6 +70,8 @@ fn environment() -> MarketEnvironmentConfig {
         window: 1,
         episode: EpisodeConfig::RandomWindow { length: 500 },
         account: ObservedAccount::Positions,
+        // In percent: values of thousandths would drown in what an untrained network says.
+        rewards: vec![WeightedReward { reward: RewardTerm::LogEquity, weight: 100.0 }],
         ..MarketEnvironmentConfig::default()
     }
 }
