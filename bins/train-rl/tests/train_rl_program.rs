@@ -179,6 +179,11 @@ fn interrupted_is_uninterrupted() {
     }
     let resumed = document(&run(&training("cut", place, &["--resume"])));
     assert_eq!(resumed["seeds"][0]["validation"], whole["seeds"][0]["validation"]);
+    // What is finished is taken as it is, and only for the same settings.
+    let again = document(&run(&training("cut", place, &["--resume"])));
+    assert_eq!(again["seeds"][0]["validation"], whole["seeds"][0]["validation"]);
+    let other = ["--resume", "--set", "policy.recipe.ppo.discount=0.5"];
+    assert!(error(&run(&training("cut", place, &other))).contains("other settings"));
     let bytes =
         |name: &str| std::fs::read(out.path().join(name).join("seed-1/policy/agent.msgpack")).unwrap();
     assert_eq!(bytes("cut"), bytes("whole"));

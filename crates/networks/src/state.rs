@@ -184,3 +184,18 @@ fn other_state(numbers: usize, batch: usize, needed: usize) -> NetworkError {
     );
     NetworkError::data("the state", reason)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_numbers_of_32_bits_hold_one_of_64() {
+        for value in [0.0, 1.0 / 3.0, -1e10 / 7.0, 123_456.789_012_345, 1e-20] {
+            let [high, low] = halves(value);
+            assert!((whole(high, low) - value).abs() <= 1e-14 * value.abs(), "{value}");
+        }
+        let [high, low] = halves(f64::NEG_INFINITY);
+        assert_eq!(whole(high, low), f64::NEG_INFINITY);
+    }
+}

@@ -151,7 +151,7 @@ fn a_policy_sees_what_the_model_says() {
 #[test]
 fn interrupted_is_uninterrupted() {
     let specialists = PolicyConfig { specialists: Some(SpecialistsConfig::default()), ..small() };
-    for (config, stop) in [(small(), 2), (specialists, 9)] {
+    for (config, stop) in [(small(), 2), (specialists, 10)] {
         let mut whole = training(&config, 4);
         while whole.advance().unwrap().is_some() {}
         let mut first = training(&config, 4);
@@ -161,6 +161,8 @@ fn interrupted_is_uninterrupted() {
         let saved = first.to_bytes().unwrap();
         let mut second = training(&config, 4);
         second.restore(&saved).unwrap();
+        // What was best before is still there.
+        assert_eq!(second.agent_bytes().unwrap(), first.agent_bytes().unwrap());
         while second.advance().unwrap().is_some() {}
         assert_eq!(second.agent_bytes().unwrap(), whole.agent_bytes().unwrap());
         assert_eq!(second.validations(), whole.validations());
@@ -311,6 +313,21 @@ fn accounts_go_through_whole_series_and_come_together() {
     let expected = [1.0, hold(1.1) + second, first + second, first + second, first + second * hold(0.5)];
     let expected = expected.map(|sum| if sum == 1.0 { 1.0 } else { 0.5 * sum });
     assert!(curve.equity.iter().zip(expected).all(|(one, other)| near(*one, other)), "{curve:?}");
+}
+
+/// An account that is ruined does not begin again behind a gap.
+#[test]
+fn what_is_ruined_stays_so() {
+    let mut frames = by_hand().portfolio(1).to_vec();
+    frames[0].prices[1].close = 4.0;
+    frames[0].prices[1].low = 4.0;
+    let frames = Arc::new(MarketFrames::of_single(frames).unwrap());
+    let paths = play(&small().environment, &frames, &mut Player::Constant(1.0)).unwrap();
+    assert_eq!((paths.len(), paths[0].terminated), (1, true));
+    let curve = together(&paths, &frames).unwrap();
+    assert!(curve.equity.iter().skip(1).all(|equity| *equity < 0.1), "{curve:?}");
+    let flat = play(&small().environment, &frames, &mut Player::Constant(0.0)).unwrap();
+    assert_eq!(flat.len(), 2);
 }
 
 #[test]
