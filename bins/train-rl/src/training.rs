@@ -113,7 +113,7 @@ pub(crate) fn run(
     for number in 0..u64::from(arguments.seeds) {
         seeds.push(of_seed(&job, arguments.seed.wrapping_add(number), &directory, arguments, common)?);
     }
-    let report = summary(&job, &directory, arguments, seeds, candles.refused.clone(), funding)?;
+    let report = summary(&job, &directory, arguments, seeds, candles.refused, funding)?;
     write_file(&directory.join("summary.json"), serde_json::to_string_pretty(&report)?.as_bytes())?;
     report::print_training(&report, common)?;
     Ok(Outcome::finding_if(!report.refused.is_empty()))
@@ -145,7 +145,7 @@ fn of_seed(
         config.clone(),
         job.predictor.bundle(),
         job.training.clone(),
-        job.validation.clone(),
+        &job.validation,
         seed,
     )?;
     let (stages, steps) = (training.stages(), training.steps_per_stage());

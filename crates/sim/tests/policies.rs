@@ -106,7 +106,7 @@ fn small() -> PolicyConfig {
 fn training(config: &PolicyConfig, seed: u64) -> PolicyTraining {
     let all = frames(config.inputs, &world().candles);
     let bundle = world().predictor.bundle();
-    PolicyTraining::new(config.clone(), bundle, part(&all, 0.0, 0.5), part(&all, 0.5, 0.7), seed).unwrap()
+    PolicyTraining::new(config.clone(), bundle, part(&all, 0.0, 0.5), &part(&all, 0.5, 0.7), seed).unwrap()
 }
 
 fn finished(config: &PolicyConfig, training: &PolicyTraining, seed: u64) -> PolicyBundle {

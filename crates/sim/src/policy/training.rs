@@ -77,7 +77,7 @@ impl PolicyTraining {
         config: PolicyConfig,
         bundle: &ModelBundle,
         training: Vec<MarketFrame>,
-        validation: Vec<MarketFrame>,
+        validation: &[MarketFrame],
         seed: u64,
     ) -> Result<Self, SimError> {
         config.validate()?;
@@ -109,7 +109,7 @@ impl PolicyTraining {
                 Ok(frames)
             };
             make(&training).map_err(|error| told("training", &error))?;
-            of_stages.push(make(&validation).map_err(|error| told("validation", &error))?);
+            of_stages.push(make(validation).map_err(|error| told("validation", &error))?);
         }
         let validation = of_stages;
         let specialists = Vec::new();
