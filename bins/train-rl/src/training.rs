@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use command_line::{CommonArguments, Outcome};
+use command_line::{CommonArguments, Outcome, check_named_directory, named_directory, remove_directory};
 use market_data::store::write_file;
 use serde::{Deserialize, Serialize};
 use sim::market_environment::MarketFrame;
@@ -77,8 +77,8 @@ pub(crate) fn run(
     }
     configuration.policy.validate().context("section `policy`")?;
     let out = arguments.out.clone().unwrap_or_else(|| configuration.out.clone());
-    let directory = directory_of(&out, &arguments.name)?;
-    check(&directory, arguments)?;
+    let directory = named_directory(&out, &arguments.name)?;
+    check_named_directory(&directory, "policy", arguments.resume, arguments.overwrite)?;
     let model = arguments.bundle.clone().context("--bundle is required")?;
     let model_hash = PolicyBundle::model_hash(&model)?;
     let predictor = Predictor::load(&model)?;
@@ -102,7 +102,7 @@ pub(crate) fn run(
     }
     drop(frames);
     if arguments.overwrite {
-        remove(&directory)?;
+        remove_directory(&directory)?;
     }
     let series: BTreeSet<String> = training.iter().map(|one| one.key.to_string()).collect();
     let [training, validation] =
@@ -250,43 +250,4 @@ fn summary(
         columns: job.training.first().map_or(0, |frame| frame.columns),
         seeds,
     })
-}
-
-/// `out`/`name`, where the name is one.
-fn directory_of(out: &Path, name: &str) -> anyhow::Result<PathBuf> {
-    let sound = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    ensure!(
-        sound && !name.starts_with('.'),
-        "--name {name}: give letters, digits, `-`, `_` and `.`, and not a dot first"
-    );
-    Ok(out.join(name))
-}
-
-/// Sees that nothing is in the way.
-fn check(directory: &Path, arguments: &Train) -> anyhow::Result<()> {
-    if !directory.exists() || arguments.resume {
-        return Ok(());
-    }
-    let shown = directory.display();
-    ensure!(
-        arguments.overwrite,
-        "{shown}: there is a policy of this name; go on with --resume, replace it with --overwrite, or give another --name"
-    );
-    let entries = std::fs::read_dir(directory).with_context(|| format!("{shown}: cannot list"))?;
-    let names: Vec<String> =
-        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    ensure!(
-        names.is_empty() || names.iter().any(|name| name.starts_with("seed-")),
-        "{shown}: it holds no policy of this program, so it is not replaced; give another --name or --out"
-    );
-    Ok(())
-}
-
-fn remove(directory: &Path) -> anyhow::Result<()> {
-    match std::fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("{}: cannot remove", directory.display()))
-        }
-        _ => Ok(()),
-    }
 }

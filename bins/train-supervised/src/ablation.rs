@@ -4,14 +4,16 @@ use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use clap::ValueEnum;
-use command_line::{CommonArguments, Outcome, Table, print_json, print_text};
+use command_line::{
+    CommonArguments, Outcome, Table, named_directory, print_json, print_text, remove_directory,
+};
 use serde::Serialize;
 use supervised::{Checkpoints, Objective, SupervisedConfig, TrainingJob, train};
 
 use crate::Train;
 use crate::configuration::Configuration;
 use crate::progress::Recorder;
-use crate::training::{model_directory, prepare, remove};
+use crate::training::prepare;
 
 /// The file of the results.
 const RESULTS: &str = "ablation.json";
@@ -184,7 +186,7 @@ pub(crate) fn run(
         variants.push((format!("{} {}", technique.name(), word(on)), Some((technique, on)), config));
     }
     let out = arguments.train.out.clone().unwrap_or_else(|| configuration.out.clone());
-    let directory = model_directory(&out, &format!("{}-ablation", arguments.train.name))?;
+    let directory = named_directory(&out, &format!("{}-ablation", arguments.train.name))?;
     let shown = directory.display();
     let first = variants[0].0.replace(' ', "-");
     ensure!(
@@ -196,7 +198,7 @@ pub(crate) fn run(
         "{shown}: it holds no ablation of this program, so it is not replaced; give another --name or --out"
     );
     let job = prepare(&arguments.train.source, &configuration, common)?;
-    remove(&directory)?;
+    remove_directory(&directory)?;
     let mut report = Report {
         command: "ablate",
         data_hash: job.data_hash.clone(),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
-use command_line::{CommonArguments, Outcome};
+use anyhow::Context;
+use command_line::{CommonArguments, Outcome, check_named_directory, named_directory, remove_directory};
 use labels::Labeler;
 use serde::Serialize;
 use supervised::comparison::SeedSummary;
@@ -109,12 +109,12 @@ pub(crate) fn run(
     }
     let device = configuration.device.device()?;
     let out = arguments.out.clone().unwrap_or_else(|| configuration.out.clone());
-    let directory = model_directory(&out, &arguments.name)?;
-    check(&directory, arguments)?;
+    let directory = named_directory(&out, &arguments.name)?;
+    check_named_directory(&directory, "model", arguments.resume, arguments.overwrite)?;
     let job = prepare(&arguments.source, &configuration, common)?;
     // The old model goes only when there is something to put in its place.
     if arguments.overwrite {
-        remove(&directory)?;
+        remove_directory(&directory)?;
     }
     open(&directory)?;
     let mut baselines = match &arguments.baselines {
@@ -186,46 +186,6 @@ pub(crate) fn run(
     report::write(&directory.join("summary.json"), &report)?;
     report::print_training(&report, common)?;
     Ok(Outcome::finding_if(!report.refused.is_empty()))
-}
-
-/// `out`/`name`, where the name is one.
-pub(crate) fn model_directory(out: &Path, name: &str) -> anyhow::Result<PathBuf> {
-    let sound = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    ensure!(
-        sound && !name.starts_with('.'),
-        "--name {name}: give letters, digits, `-`, `_` and `.`, and not a dot first"
-    );
-    Ok(out.join(name))
-}
-
-/// Sees that nothing is in the way.
-fn check(directory: &Path, arguments: &Train) -> anyhow::Result<()> {
-    let shown = directory.display();
-    if !directory.exists() || arguments.resume {
-        return Ok(());
-    }
-    ensure!(
-        arguments.overwrite,
-        "{shown}: there is a model of this name; go on with --resume, replace it with --overwrite, or give another --name"
-    );
-    let entries = std::fs::read_dir(directory).with_context(|| format!("{shown}: cannot list"))?;
-    let names: Vec<String> =
-        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    ensure!(
-        names.is_empty() || names.iter().any(|name| name.starts_with("seed-")),
-        "{shown}: it holds no model of this program, so it is not replaced; give another --name or --out"
-    );
-    Ok(())
-}
-
-/// Removes what is to be replaced.
-pub(crate) fn remove(directory: &Path) -> anyhow::Result<()> {
-    match std::fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("{}: cannot remove", directory.display()))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn open(directory: &Path) -> anyhow::Result<()> {
