@@ -13,6 +13,7 @@ mod training;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use command_line::{CommonArguments, ConfigLoader, Outcome};
 use market_data::Timeframe;
@@ -27,8 +28,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// Trains policies over models in the market environment, and judges them on candles that they never saw
 ///
 /// Without a subcommand it trains: weights come from the training time of the model, the choice among them from its validation
-/// time, and each seed gives a policy under the directory `out`/NAME/seed-N. Everything can be set: `--set
-/// policy.environment.window=5`, `--set policy.recipe.ppo.learning_rate.start=0.001`, …; `train-rl config` shows it all.
+/// time, and each seed gives a policy under the directory `out`/NAME/seed-N. Everything can be set: `--env window=5`, `--set policy.recipe.ppo.learning_rate.start=0.001`, …; `train-rl config` shows it all.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -99,6 +99,10 @@ struct Train {
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     seed: u64,
 
+    /// A setting of the market that is traded in: `--env window=5` is `--set policy.environment.window=5`; repeatable
+    #[arg(long, value_name = "KEY=VALUE")]
+    env: Vec<String>,
+
     /// Steps of all environments together, of each stage
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     steps: Option<u64>,
@@ -134,7 +138,12 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let common = &arguments.common;
+    let mut common = arguments.common.clone();
+    for assignment in &arguments.train.env {
+        let assignment = format!("policy.environment.{assignment}").parse();
+        common.set.push(assignment.with_context(|| "--env".to_owned())?);
+    }
+    let common = &common;
     common.start_logging()?;
     let loader = ConfigLoader::<Configuration>::new("train-rl").tags(configuration::TAGS);
     let mut loaded = loader.arguments(common).load()?;

@@ -216,7 +216,8 @@ fn what_cannot_be_is_refused_in_words() {
     let place = out.path().to_str().unwrap();
     for (more, words) in [
         (vec!["--algorithm", "sarsa"], vec!["sarsa", "ppo", "dqn"]),
-        (vec!["--set", "policy.environment.windw=3"], vec!["windw"]),
+        (vec!["--env", "windw=3"], vec!["windw"]),
+        (vec!["--env", "window"], vec!["--env"]),
         (vec!["--set", "policy.environment.window=0"], vec!["window"]),
         (vec!["--set", "policy.fine_tuning={}"], vec!["inputs.source", "columns"]),
         (vec!["--series", "bybit-linear DOGE/USDT:USDT 5m"], vec!["DOGE"]),
