@@ -28,7 +28,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// The main job: get candles, judge and store them, compute features and labels, train a model and a policy, judge and trade them
-    Train(train::Arguments),
+    Train(Box<train::Arguments>),
     /// Runs every test of the workspace
     Test(test::Arguments),
     /// Checks format, lints, documentation, the floors of the crates and the sources
@@ -38,7 +38,7 @@ enum Command {
 fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
     let verdict = Workspace::find().and_then(|workspace| match command {
-        Command::Train(arguments) => train::train(&workspace, arguments),
+        Command::Train(arguments) => train::train(&workspace, *arguments),
         Command::Test(arguments) => test::test(&workspace, &arguments),
         Command::Lint => lint::lint(&workspace),
     });

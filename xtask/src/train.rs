@@ -1,28 +1,34 @@
 //! `cargo xtask train`: the main job, stage by stage.
 //!
 //! A stage is a file in `train/` with one constant [`Stage`]; it takes what earlier stages left in
-//! [`Run`] and leaves its own results there. A new stage is added to [`STAGES`], before `record`.
+//! [`Run`] and leaves its own results there. A new stage is added to [`STAGES`], before `record`. A stage with [`Kept`] is
+//! passed over by `--resume` where it is done for the same inputs.
 
 mod backtest;
 mod build;
+mod content;
 mod data;
+mod device;
 mod evaluation;
 mod features;
 mod identifier;
 mod labels;
+mod ledger;
 mod model;
+mod outcome;
 mod policy;
 mod program;
 mod record;
 mod report;
+mod resume;
 mod settings;
 mod summary;
 mod thresholds;
+mod walk_forward;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -31,7 +37,9 @@ use serde::Serialize;
 use crate::say;
 use crate::verdict::Verdict;
 use crate::workspace::Workspace;
+use ledger::Ledger;
 use report::Report;
+use resume::{Kept, Version};
 
 /// In the order in which they run. `record` comes last: it writes down what the others found.
 const STAGES: &[Stage] = &[
@@ -46,6 +54,7 @@ const STAGES: &[Stage] = &[
     evaluation::STAGE,
     policy::STAGE,
     backtest::STAGE,
+    walk_forward::STAGE,
     record::STAGE,
 ];
 
@@ -54,6 +63,8 @@ struct Stage {
     name: &'static str,
     /// An error ends the run; a verdict does not.
     run: fn(&mut Run) -> Result<Verdict>,
+    /// What it reads and leaves; none for a stage that runs every time.
+    kept: Option<Kept>,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -70,6 +81,19 @@ pub(crate) struct Arguments {
     /// datasets/synthetic for each synthetic market]
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
+
+    /// Take up a run that was interrupted or failed, the newest of these arguments or the one named, and skip each stage
+    /// that is done for the same inputs
+    #[arg(long, num_args = 0..=1, default_missing_value = resume::NEWEST, value_name = "RUN_ID")]
+    resume: Option<String>,
+
+    /// What computes the networks; for cuda the programs are built with that feature
+    #[arg(long, value_enum, default_value_t)]
+    device: device::DeviceName,
+
+    /// Leave out the stage that trains the model anew for each stretch of time
+    #[arg(long)]
+    no_walk_forward: bool,
 
     /// The seed of everything that is random
     #[arg(long, default_value_t = 1)]
@@ -189,6 +213,12 @@ struct Run {
     store: PathBuf,
     /// The programs that were built, by name.
     programs: BTreeMap<&'static str, PathBuf>,
+    /// The programs as they stand, and their settings in force, by name.
+    versions: BTreeMap<&'static str, Version>,
+    /// A hash of the arguments, by which `--resume` knows a run.
+    identity: String,
+    /// A hash of what the store holds; none where it could not be told.
+    candles: Option<String>,
     data: Option<Data>,
     /// What the features stage reports.
     features: Option<serde_json::Value>,
@@ -197,6 +227,12 @@ struct Run {
     policy: policy::Policy,
     /// What `simulate` says.
     backtest: serde_json::Value,
+    /// What `simulate --walk-forward` says.
+    walk_forward: serde_json::Value,
+    /// What stages were given and left, from the first of them that is kept.
+    ledger: Option<Ledger>,
+    /// Whether the stage that runs was interrupted or failed before on the same inputs, so that its program may go on.
+    goes_on: bool,
     /// Where the record of this run goes, relative to the root of the clone; made when first needed.
     directory: Option<PathBuf>,
     /// What has run so far, for the record.
@@ -213,33 +249,41 @@ struct Data {
 #[derive(Debug, Serialize)]
 struct Finished {
     name: &'static str,
+    /// Of a stage that was skipped, those that it took when it ran.
     seconds: f64,
     verdict: Verdict,
+    skipped: bool,
 }
 
 pub(crate) fn train(workspace: &Workspace, arguments: Arguments) -> Result<Verdict> {
+    let store = store(workspace, &arguments);
     let mut run = Run {
-        store: store(workspace, &arguments),
+        identity: resume::identity(workspace, &arguments, &store),
+        store,
         workspace: workspace.clone(),
         arguments,
         started: std::time::SystemTime::now(),
         programs: BTreeMap::new(),
+        versions: BTreeMap::new(),
+        candles: None,
         data: None,
         features: None,
         labels: thresholds::Labels::default(),
         model: model::Model::default(),
         policy: policy::Policy::default(),
         backtest: serde_json::Value::Null,
+        walk_forward: serde_json::Value::Null,
+        ledger: None,
+        goes_on: false,
         directory: None,
         stages: Vec::new(),
     };
     run.arguments.check_settings()?;
+    run.take_up()?;
     for stage in STAGES {
         say(&format!("== {}", stage.name));
-        let begun = Instant::now();
-        let verdict = (stage.run)(&mut run).with_context(|| format!("stage `{}`", stage.name))?;
-        let seconds = begun.elapsed().as_secs_f64();
-        run.stages.push(Finished { name: stage.name, seconds, verdict });
+        let finished = run.step(stage).with_context(|| format!("stage `{}`", stage.name))?;
+        run.stages.push(finished);
     }
     Ok(run.verdict())
 }
@@ -270,6 +314,11 @@ impl Run {
         self.stages.iter().map(|stage| stage.verdict).max().unwrap_or(Verdict::Fine)
     }
 
+    /// A setting in force, as a program read it before any work; none where it has none of this name.
+    fn setting(&self, program: &str, key: &str) -> Option<&serde_json::Value> {
+        self.versions.get(program)?.values.get(key)
+    }
+
     fn data(&self) -> Result<&Data> {
         self.data.as_ref().context("the data stage has not run")
     }
@@ -298,7 +347,20 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("train-rl", &["random_agents", "policy"]),
     (
         "simulate",
-        &["trials", "backtest", "costs", "metrics", "targets", "gate", "monte_carlo", "regime", "strategies"],
+        &[
+            "trials",
+            "backtest",
+            "costs",
+            "metrics",
+            "targets",
+            "gate",
+            "monte_carlo",
+            "candle_monte_carlo",
+            "regime",
+            "walk_forward",
+            "purged_paths",
+            "strategies",
+        ],
     ),
 ];
 
@@ -319,6 +381,10 @@ impl Arguments {
             anyhow::ensure!(
                 section != "labels",
                 "--set labels.…: in the main job labels come from optimize-labels; give --labeler, --horizon or --target"
+            );
+            anyhow::ensure!(
+                section != "walk_forward" || !self.no_walk_forward,
+                "--set walk_forward.… has no effect with --no-walk-forward; leave one of them out"
             );
             anyhow::ensure!(
                 known.contains(&section),
@@ -354,111 +420,4 @@ fn print(text: &str) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::Parser;
-    use std::path::Path;
-
-    #[derive(Debug, Parser)]
-    struct Program {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
-
-    fn arguments(line: &str) -> Result<Arguments, clap::Error> {
-        let words = ["train"].into_iter().chain(line.split_whitespace());
-        Program::try_parse_from(words).map(|program| program.arguments)
-    }
-
-    fn store_of(line: &str) -> PathBuf {
-        let workspace = Workspace { root: "/clone".into(), current: "/clone/docs".into() };
-        store(&workspace, &arguments(line).unwrap())
-    }
-
-    #[test]
-    fn several_files_follow_one_argument() {
-        let read = arguments("--data a.csv b.csv --profile full --set a=1 --set b=2").unwrap();
-        assert_eq!(read.data, [Path::new("a.csv"), Path::new("b.csv")]);
-        assert_eq!(read.profile, Profile::Full);
-        assert_eq!(read.set, ["a=1", "b=2"]);
-        assert_eq!(arguments("").unwrap().profile, Profile::Demo);
-    }
-
-    #[test]
-    fn what_is_done_about_files_needs_files() {
-        assert!(arguments("--findings drop").is_err());
-        assert!(arguments("--accept duplicate").is_err());
-        assert!(arguments("--data a.csv --accept duplicate --findings drop").is_ok());
-    }
-
-    #[test]
-    fn synthetic_markets_do_not_share_a_store() {
-        assert_eq!(store_of(""), Path::new("datasets/synthetic/planted-demo-seed-1"));
-        assert_ne!(store_of(""), store_of("--seed 2"));
-        assert_ne!(store_of(""), store_of("--profile full"));
-        assert_eq!(store_of("--data a.csv"), Path::new("datasets/store"));
-        assert_eq!(store_of("--store s"), Path::new("/clone/docs/s"));
-    }
-
-    #[test]
-    fn settings_find_their_program() {
-        let arguments =
-            arguments("--set features.trend.ema=[10] --set import.policy=drop --set audit.cuts=3").unwrap();
-        assert!(arguments.check_settings().is_ok());
-        let of = |program| arguments.settings_of(program).cloned().collect::<Vec<_>>();
-        assert_eq!(of("feature-builder"), ["features.trend.ema=[10]", "audit.cuts=3"]);
-        assert_eq!(of("data-loader"), ["import.policy=drop"]);
-        let learned =
-            super::tests::arguments("--set policy.environment.window=5 --set random_agents=3").unwrap();
-        assert!(learned.check_settings().is_ok());
-        assert_eq!(learned.settings_of("train-rl").count(), 2);
-        let unknown = super::tests::arguments("--set feature.trend=1").unwrap().check_settings().unwrap_err();
-        assert!(unknown.to_string().contains("features"), "{unknown}");
-    }
-
-    #[test]
-    fn a_shared_section_reaches_every_program_that_has_it() {
-        let line = "--set split.share=0.3 --set features.scale=atr --set supervised.epochs=3 --set device=gpu \
-                    --set validation_days=9";
-        let arguments = arguments(line).unwrap();
-        assert!(arguments.check_settings().is_ok());
-        let reached = |assignment: &str| -> Vec<&str> {
-            let has = |program: &&str| arguments.settings_of(program).any(|one| one == assignment);
-            SECTIONS.iter().map(|(program, _)| *program).filter(has).collect()
-        };
-        assert_eq!(reached("split.share=0.3"), ["optimize-labels", "label-candles", "train-supervised"]);
-        assert_eq!(reached("features.scale=atr"), ["feature-builder", "train-supervised"]);
-        for own in ["supervised.epochs=3", "device=gpu", "validation_days=9"] {
-            assert_eq!(reached(own), ["train-supervised"]);
-        }
-    }
-
-    #[test]
-    fn what_would_have_no_effect_is_refused() {
-        let refused = arguments("--set labels.horizon=24").unwrap().check_settings().unwrap_err();
-        assert!(refused.to_string().contains("--horizon"), "{refused}");
-        assert!(arguments("--seeds 0").is_err() && arguments("--epochs 0").is_err());
-    }
-
-    #[test]
-    fn values_that_were_set_are_not_shown() {
-        let set = ["venue.api_key=hunter2".to_owned(), "a=b c".to_owned()];
-        assert_eq!(
-            without_values("x --set venue.api_key=hunter2 --set 'a=b c' y", &set),
-            "x --set venue.api_key=*** --set 'a=***' y"
-        );
-    }
-
-    #[test]
-    fn the_record_is_written_last() {
-        assert_eq!(STAGES.last().unwrap().name, record::STAGE.name);
-    }
-
-    #[test]
-    fn what_is_traded_was_trained_before_and_policies_stand_on_models() {
-        let at = |name: &str| STAGES.iter().position(|stage| stage.name == name).unwrap();
-        assert!(
-            at("model") < at("evaluate") && at("evaluate") < at("policy") && at("policy") < at("backtest")
-        );
-    }
-}
+mod tests;

@@ -8,15 +8,37 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::evaluation::test_time;
-use super::model::PROGRAM as EXPLAINER;
-use super::{Run, Stage, print};
+use super::model::{PROGRAM as EXPLAINER, bundle_files};
+use super::resume::{Kept, Reads};
+use super::{Run, Stage, print, section_of};
 use crate::say;
 use crate::table::table;
 use crate::verdict::Verdict;
 
-pub(super) const STAGE: Stage = Stage { name: "backtest", run };
+pub(super) const STAGE: Stage = Stage { name: "backtest", run, kept: Some(KEPT) };
 
-const PROGRAM: &str = "simulate";
+const KEPT: Kept = Kept {
+    reads: |run| {
+        let mut words = vec![format!("{LEARNED:?} {DEMO_WINDOWS}")];
+        words.extend(test_time(&run.model.training).into_iter().flat_map(|(from, to)| [from, to]));
+        words.extend(candle_path_words(run));
+        let policy = run.policy.directory().map(PathBuf::from);
+        Reads {
+            programs: &[PROGRAM, EXPLAINER],
+            words,
+            files: bundle_files(run).into_iter().chain(policy).collect(),
+        }
+    },
+    writes: &["explanation", "backtest"],
+    goes_on: false,
+    save: |run| run.backtest.clone(),
+    restore: |run, result| {
+        run.backtest = result;
+        Ok(())
+    },
+};
+
+pub(super) const PROGRAM: &str = "simulate";
 /// The strategies of what was trained.
 const LEARNED: [&str; 3] = ["model", "policy", "hybrid"];
 /// Windows explained of the demo's model: enough for the order of its features.
@@ -35,6 +57,7 @@ fn run(run: &mut Run) -> Result<Verdict> {
     if let Some(explanation) = explain(run, &bundle)? {
         words.extend([OsString::from("--explanation"), explanation.into_os_string()]);
     }
+    words.extend(candle_path_words(run).into_iter().map(OsString::from));
     words.extend([OsString::from("--out"), out.into_os_string()]);
     let (document, verdict) = run.call(PROGRAM, &words, &run.labels.series)?;
     if document.is_null() {
@@ -58,6 +81,13 @@ const fn strategy_words<'a>(bundle: &'a str, policy: Option<&'a str>) -> [&'a st
     }
 }
 
+/// Whoever sets something of `candle_monte_carlo` wants it run; `simulate` does so only where it is asked to.
+fn candle_path_words(run: &Run) -> Vec<String> {
+    let asked = run.arguments.settings_of(PROGRAM).any(|set| section_of(set) == "candle_monte_carlo");
+    let paths = run.setting(PROGRAM, "candle_monte_carlo.paths").filter(|_| asked);
+    paths.map_or_else(Vec::new, |paths| vec!["--candle-paths".to_owned(), paths.to_string()])
+}
+
 /// What the model looked at on the time that it trades, for its report; none where it could not be said.
 fn explain(run: &mut Run, bundle: &str) -> Result<Option<PathBuf>> {
     let Some((from, to)) = test_time(&run.model.training) else { return Ok(None) };
@@ -76,11 +106,12 @@ fn explain(run: &mut Run, bundle: &str) -> Result<Option<PathBuf>> {
     Ok(Some(out))
 }
 
-fn rows(document: &Value) -> &[Value] {
+pub(super) fn rows(document: &Value) -> &[Value] {
     document["strategies"].as_array().map_or(&[][..], Vec::as_slice)
 }
 
-fn text(document: &Value) -> String {
+/// All strategies, and which time they traded.
+pub(super) fn table_of(document: &Value) -> String {
     let share = |value: &Value| {
         value.as_f64().map_or_else(|| "-".to_owned(), |value| format!("{:+.1} %", 100.0 * value))
     };
@@ -106,9 +137,14 @@ fn text(document: &Value) -> String {
         let time = |field: &str| first[field].as_str().unwrap_or("?").to_owned();
         text += &format!("traded from {} to {}, after costs\n", time("from"), time("until"));
     }
+    text
+}
+
+fn text(document: &Value) -> String {
+    let mut text = table_of(document);
     for name in LEARNED {
         for row in rows(document).iter().filter(|row| row["strategy"] == name) {
-            text += &verdict(name, row);
+            text += &verdict_words(name, row);
             text += &format!("  report: {}\n", row["report"].as_str().unwrap_or("-"));
         }
     }
@@ -116,7 +152,7 @@ fn text(document: &Value) -> String {
 }
 
 /// Whether a strategy of what was trained may go on, and what speaks against it.
-fn verdict(name: &str, row: &Value) -> String {
+pub(super) fn verdict_words(name: &str, row: &Value) -> String {
     if row["promote"].as_bool() == Some(true) {
         return format!("{name}: promote (to paper trading, not to money)\n");
     }
@@ -135,7 +171,7 @@ fn gate(document: &Value) -> String {
 }
 
 /// Strategies that pass the gate.
-fn promoted(document: &Value) -> Vec<&str> {
+pub(super) fn promoted(document: &Value) -> Vec<&str> {
     let passing = rows(document).iter().filter(|row| row["promote"].as_bool() == Some(true));
     passing.filter_map(|row| row["strategy"].as_str()).collect()
 }

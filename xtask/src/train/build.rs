@@ -10,7 +10,7 @@ use crate::say;
 use crate::verdict::Verdict;
 use crate::workspace::{executable, shown};
 
-pub(super) const STAGE: Stage = Stage { name: "build", run };
+pub(super) const STAGE: Stage = Stage { name: "build", run, kept: None };
 
 const PROGRAMS: &[&str] = &[
     "data-loader",
@@ -27,6 +27,9 @@ fn run(run: &mut Run) -> Result<Verdict> {
     // The whole workspace, as the tests select it: with fewer packages cargo would unite other features
     // and compile the table libraries a second time.
     cargo.args(["build", "--workspace", "--bins", "--message-format=json-render-diagnostics"]);
+    if let Some(features) = run.arguments.device.features() {
+        cargo.args(["--features", &features]);
+    }
     say(&format!("$ {}", shown(&cargo)));
     let output = cargo.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
     if !output.status.success() {

@@ -4,14 +4,16 @@ use std::ffi::OsString;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
+use super::content::{hash_at, hash_of};
 use super::report::Report;
 use super::{Arguments, Data, Run, Stage, without_values};
 use crate::say;
 use crate::verdict::Verdict;
 use crate::workspace::{Workspace, shown};
 
-pub(super) const STAGE: Stage = Stage { name: "data", run };
+pub(super) const STAGE: Stage = Stage { name: "data", run, kept: None };
 
 fn run(run: &mut Run) -> Result<Verdict> {
     let mut loader = Command::new(run.program("data-loader")?);
@@ -25,7 +27,33 @@ fn run(run: &mut Run) -> Result<Verdict> {
     let output = loader.output().context("cannot start data-loader")?;
     let (data, verdict) = read(&output.stdout, output.status.code())?;
     run.data = Some(data);
+    run.candles = stored(run)?;
     Ok(verdict)
+}
+
+/// A hash of all that the store holds, since programs read more of it than the series of this run: the candles by the hashes
+/// that `data-loader` reports, other series by their files. None where the store cannot be inspected.
+fn stored(run: &Run) -> Result<Option<String>> {
+    let mut loader = Command::new(run.program("data-loader")?);
+    loader.args(["inspect", "--output-format", "json", "--store"]).arg(&run.store);
+    // What is wrong with the store is not said a second time: the programs that read it say it.
+    loader.current_dir(&run.workspace.root).stdin(Stdio::null()).stderr(Stdio::null());
+    let output = loader.output().context("cannot start data-loader")?;
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let Some(mut parts) = hashes_of(&document) else { return Ok(None) };
+    for kind in ["exogenous", "headlines"] {
+        parts.push(hash_at(&run.workspace.root.join(&run.store).join(kind))?);
+    }
+    Ok(Some(hash_of(parts.iter().map(String::as_str))))
+}
+
+/// Every stored series with its hash; none where one is missing.
+fn hashes_of(document: &Value) -> Option<Vec<String>> {
+    let series = document["series"].as_array()?.iter().map(|series| {
+        let hash = series["content_hash"].as_str().filter(|hash| !hash.is_empty())?;
+        Some(format!("{} {hash}", series["key"]))
+    });
+    series.collect()
 }
 
 fn words(workspace: &Workspace, arguments: &Arguments, store: &std::path::Path) -> Vec<OsString> {
@@ -137,6 +165,15 @@ mod tests {
         assert_eq!(verdict(fine, Some(2)).unwrap(), Verdict::Error);
         assert_eq!(verdict(fine, None).unwrap(), Verdict::Error);
         assert_eq!(verdict(DOCUMENT.as_bytes(), Some(0)).unwrap(), Verdict::Finding);
+    }
+
+    #[test]
+    fn a_store_without_hashes_is_like_no_other() {
+        let series = |hash: &str| serde_json::json!({ "key": { "symbol": "A" }, "content_hash": hash });
+        let document = |hashes: &[&str]| serde_json::json!({ "series": hashes.iter().map(|hash| series(hash)).collect::<Vec<_>>() });
+        assert_eq!(hashes_of(&document(&["ab"])).unwrap(), [r#"{"symbol":"A"} ab"#]);
+        assert_eq!(hashes_of(&document(&["ab", ""])), None);
+        assert_eq!(hashes_of(&Value::Null), None);
     }
 
     #[test]

@@ -6,13 +6,31 @@ use std::ffi::OsString;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::model::{ASSESSMENT, ASSESSMENT_NUMBERS, PROGRAM, assessment_row, figures, metric_figures};
+use super::model::{
+    ASSESSMENT, ASSESSMENT_NUMBERS, PROGRAM, assessment_row, bundle_files, figures, metric_figures,
+};
+use super::resume::{Kept, Reads};
 use super::{Run, Stage, print};
 use crate::say;
 use crate::table::table;
 use crate::verdict::Verdict;
 
-pub(super) const STAGE: Stage = Stage { name: "evaluate", run };
+pub(super) const STAGE: Stage = Stage { name: "evaluate", run, kept: Some(KEPT) };
+
+const KEPT: Kept = Kept {
+    reads: |run| Reads {
+        programs: &[PROGRAM],
+        words: test_time(&run.model.training).map_or_else(Vec::new, |(from, to)| vec![from, to]),
+        files: bundle_files(run),
+    },
+    writes: &[],
+    goes_on: false,
+    save: |run| run.model.evaluation.clone(),
+    restore: |run, result| {
+        run.model.evaluation = result;
+        Ok(())
+    },
+};
 
 fn run(run: &mut Run) -> Result<Verdict> {
     let training = &run.model.training;

@@ -7,11 +7,27 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::report::{Key, Report};
+use super::resume::{Kept, Reads};
 use super::{Run, Stage, print};
 use crate::table::table;
 use crate::verdict::Verdict;
 
-pub(super) const STAGE: Stage = Stage { name: "features", run };
+pub(super) const STAGE: Stage = Stage { name: "features", run, kept: Some(KEPT) };
+
+const KEPT: Kept = Kept {
+    reads: |_| Reads {
+        programs: &[PROGRAM],
+        words: vec![format!("{AUDITED} {AUDIT_MARGIN}")],
+        files: Vec::new(),
+    },
+    writes: &[],
+    goes_on: false,
+    save: |run| run.features.clone().unwrap_or_default(),
+    restore: |run, result| {
+        run.features = Some(result).filter(|result| !result.is_null());
+        Ok(())
+    },
+};
 
 const PROGRAM: &str = "feature-builder";
 /// Candles of each series that are audited, the last ones: enough for the default warm-up.

@@ -35,6 +35,27 @@ fn civil(seconds: u64) -> [u64; 6] {
     [year, month, day, time / 3_600, time / 60 % 60, time % 60]
 }
 
+/// Seconds since 1970 of an ISO 8601 time in UTC, `2024-01-31T23:59:59Z`, or of a day's beginning, `2024-01-31`; what is
+/// smaller than a second is left out. `None` where it is of another form.
+pub(super) fn seconds_of(time: &str) -> Option<i64> {
+    let (day, clock) = time.split_once('T').unwrap_or((time, "00:00:00"));
+    let part = |text: Option<&str>| text?.parse::<i64>().ok();
+    let mut date = day.split('-');
+    let (year, month, day) = (part(date.next())?, part(date.next())?, part(date.next())?);
+    let mut clock = clock.trim_end_matches('Z').split(['.', ':']);
+    let (hour, minute, second) = (part(clock.next())?, part(clock.next())?, part(clock.next())?);
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // The inverse of `civil`: `days_from_civil` in the same source.
+    let year = year - i64::from(month <= 2);
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = era * 146_097 + day_of_era - 719_468;
+    Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
+}
+
 /// FNV-1a folded to 32 bits: enough to tell runs apart, and the same on every machine and compiler.
 fn short_hash(inputs: &[&[u8]]) -> u32 {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
@@ -63,6 +84,12 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00Z"),
         ] {
             assert_eq!(iso(UNIX_EPOCH + Duration::from_secs(seconds)), expected);
+            assert_eq!(seconds_of(expected), Some(seconds as i64));
+        }
+        assert_eq!(seconds_of("2024-02-29"), Some(1_709_164_800));
+        assert_eq!(seconds_of("2024-02-29T00:00:01.500Z"), Some(1_709_164_801));
+        for other in ["", "2024", "2024-13-01", "soon", "2024-01-01T00"] {
+            assert_eq!(seconds_of(other), None, "{other}");
         }
     }
 

@@ -3,13 +3,29 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use super::resume::{Kept, Reads};
 use super::summary::grouped;
 use super::{Run, Stage, print};
 use crate::say;
 use crate::table::table;
 use crate::verdict::Verdict;
 
-pub(super) const STAGE: Stage = Stage { name: "labels", run };
+pub(super) const STAGE: Stage = Stage { name: "labels", run, kept: Some(KEPT) };
+
+const KEPT: Kept = Kept {
+    reads: |run| Reads {
+        programs: &["label-candles"],
+        words: Vec::new(),
+        files: run.labels.labeler.iter().cloned().collect(),
+    },
+    writes: &["labels"],
+    goes_on: false,
+    save: |run| run.labels.labels.clone(),
+    restore: |run, result| {
+        run.labels.labels = result;
+        Ok(())
+    },
+};
 
 fn run(run: &mut Run) -> Result<Verdict> {
     let Some(labeler) = run.labels.labeler.clone() else {

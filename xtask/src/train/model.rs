@@ -1,19 +1,35 @@
 //! Trains a model on the labels found, through `train-supervised`, and shows what each seed gave.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use super::resume::{Kept, Reads};
 use super::summary::grouped;
 use super::{Arguments, Run, Stage, print};
 use crate::say;
 use crate::table::table;
 use crate::verdict::Verdict;
 
-pub(super) const STAGE: Stage = Stage { name: "model", run };
+pub(super) const STAGE: Stage = Stage { name: "model", run, kept: Some(KEPT) };
+
+const KEPT: Kept = Kept {
+    reads: |run| Reads {
+        programs: &[PROGRAM],
+        words: size_words(&run.arguments),
+        files: run.labels.labeler.iter().cloned().collect(),
+    },
+    writes: &["models"],
+    goes_on: true,
+    save: |run| run.model.training.clone(),
+    restore: |run, result| {
+        run.model.training = result;
+        Ok(())
+    },
+};
 
 pub(super) const PROGRAM: &str = "train-supervised";
 /// Epochs on the synthetic market of the demo: enough to find the planted signal.
@@ -41,6 +57,9 @@ fn run(run: &mut Run) -> Result<Verdict> {
     if let Some(commit) = commit(&run.workspace.root) {
         words.extend(["--commit".into(), commit.into()]);
     }
+    if run.goes_on {
+        words.push("--resume".into());
+    }
     let (document, verdict) = run.call(PROGRAM, &words, &run.labels.series)?;
     run.model.training = document;
     if run.model.training.is_null() {
@@ -49,6 +68,11 @@ fn run(run: &mut Run) -> Result<Verdict> {
     }
     print(&text(&run.model.training))?;
     Ok(verdict)
+}
+
+/// The model's bundle, as what a later stage reads.
+pub(super) fn bundle_files(run: &Run) -> Vec<PathBuf> {
+    run.model.training["bundle"].as_str().map(PathBuf::from).into_iter().collect()
 }
 
 /// How much is trained. What the user sets comes later on the command line, and wins.

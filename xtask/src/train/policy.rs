@@ -8,14 +8,31 @@ use anyhow::Result;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::model::commit;
+use super::model::{bundle_files, commit};
+use super::resume::{Kept, Reads};
 use super::summary::grouped;
 use super::{Arguments, Run, Stage, print};
 use crate::say;
 use crate::table::table;
 use crate::verdict::Verdict;
 
-pub(super) const STAGE: Stage = Stage { name: "policy", run };
+pub(super) const STAGE: Stage = Stage { name: "policy", run, kept: Some(KEPT) };
+
+const KEPT: Kept = Kept {
+    reads: |run| Reads {
+        programs: &[PROGRAM],
+        words: [size_words(&run.arguments), spot_words(&run.labels.series)].concat(),
+        files: bundle_files(run),
+    },
+    writes: &[NAME],
+    goes_on: true,
+    save: |run| json!({ "training": run.policy.training, "evaluation": run.policy.evaluation }),
+    restore: |run, mut result| {
+        let (training, evaluation) = (result["training"].take(), result["evaluation"].take());
+        run.policy = Policy { training, evaluation };
+        Ok(())
+    },
+};
 
 const PROGRAM: &str = "train-rl";
 /// The directory of the policy in that of the run.
@@ -76,6 +93,9 @@ fn run(run: &mut Run) -> Result<Verdict> {
     words.extend(spot_words(&run.labels.series).into_iter().map(OsString::from));
     if let Some(commit) = commit(&run.workspace.root) {
         words.extend(["--commit".into(), commit.into()]);
+    }
+    if run.goes_on {
+        words.push("--resume".into());
     }
     let (training, verdict) = run.call(PROGRAM, &words, &run.labels.series)?;
     run.policy.training = training;

@@ -20,11 +20,15 @@ impl Run {
         for series in series {
             program.args(["--series", series]);
         }
-        for assignment in self.arguments.settings_of(name) {
+        for assignment in self.arguments.device.setting(name).iter().chain(self.arguments.settings_of(name)) {
             program.args(["--set", assignment]);
         }
         // Logs and progress bars go straight to the terminal; stdout is the document.
-        program.current_dir(&self.workspace.root).stdin(Stdio::null()).stderr(Stdio::inherit());
+        program.current_dir(&self.workspace.root).stderr(Stdio::inherit());
+        match &self.ledger {
+            Some(ledger) => program.stdin(ledger.input()?),
+            None => program.stdin(Stdio::null()),
+        };
         say(&format!("$ {}", without_values(&shown(&program), &self.arguments.set)));
         let output = program.output().with_context(|| format!("cannot start {name}"))?;
         read(name, &output.stdout, output.status.code())

@@ -9,10 +9,11 @@ use serde_json::json;
 
 use super::identifier::{identifier, iso};
 use super::report::Status;
-use super::{Run, Stage, backtest, evaluation, labels, model, policy, print};
+use super::resume::RUNS;
+use super::{Run, Stage, backtest, device, evaluation, labels, model, outcome, policy, print, walk_forward};
 use crate::verdict::Verdict;
 
-pub(super) const STAGE: Stage = Stage { name: "record", run };
+pub(super) const STAGE: Stage = Stage { name: "record", run, kept: None };
 
 fn run(run: &mut Run) -> Result<Verdict> {
     let relative = run.directory()?;
@@ -29,14 +30,19 @@ fn run(run: &mut Run) -> Result<Verdict> {
     }
     let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
     write(&directory.join("summary.json"), &summary(run, &name)?)?;
-    print(&format!("{}run: {}\n", made(run), relative.display()))?;
+    print(&format!("{}{}run: {}\n", outcome::text(run), made(run), relative.display()))?;
     Ok(Verdict::Fine)
 }
 
 /// What the run made, as far as it came.
 fn made(run: &Run) -> String {
     let bundle = run.model.training["bundle"].as_str();
-    let of = [("bundle", bundle), ("policy", run.policy.directory()), ("report", backtest::report(run))];
+    let of = [
+        ("bundle", bundle),
+        ("policy", run.policy.directory()),
+        ("walk-forward", walk_forward::report(run)),
+        ("report", backtest::report(run)),
+    ];
     of.iter().filter_map(|(name, path)| path.map(|path| format!("{name}: {path}\n"))).collect()
 }
 
@@ -48,7 +54,7 @@ impl Run {
             return Ok(directory.clone());
         }
         let id = run_identifier(self)?;
-        let runs = Path::new("artifacts/runs");
+        let runs = Path::new(RUNS);
         let made = fresh_directory(&self.workspace.root.join(runs), &id)?;
         let directory = runs.join(made.file_name().unwrap_or_default());
         self.directory = Some(directory.clone());
@@ -96,7 +102,9 @@ fn summary(run: &Run, id: &str) -> Result<serde_json::Value> {
     let arguments = &run.arguments;
     Ok(json!({
         "id": id,
-        "started": iso(run.started),
+        "started": run.ledger.as_ref().map_or_else(|| iso(run.started), |ledger| ledger.document.started.clone()),
+        "resumed": run.ledger.as_ref().map_or_else(Vec::new, |ledger| ledger.document.resumed.clone()),
+        "device": device::record(run),
         "verdict": run.verdict(),
         "profile": arguments.profile,
         "seed": arguments.seed,
@@ -128,11 +136,12 @@ fn summary(run: &Run, id: &str) -> Result<serde_json::Value> {
         "evaluation": evaluation::record(run),
         "policy": policy::record(run),
         "backtest": backtest::record(run),
+        "walk_forward": walk_forward::record(run),
     }))
 }
 
 /// A reader never sees half a document: it is written beside its place and moved there.
-fn write(path: &Path, document: &serde_json::Value) -> Result<()> {
+pub(super) fn write(path: &Path, document: &serde_json::Value) -> Result<()> {
     let mut text = serde_json::to_string_pretty(document).context("cannot write JSON")?;
     text.push('\n');
     let beside = path.with_extension("json.tmp");
@@ -170,6 +179,12 @@ pub(super) mod tests {
             started: UNIX_EPOCH,
             store: "datasets/store".into(),
             programs: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            identity: "i".to_owned(),
+            candles: Some("c".to_owned()),
+            walk_forward: serde_json::Value::Null,
+            ledger: None,
+            goes_on: false,
             data: Some(Data {
                 report: serde_json::from_str(DOCUMENT).unwrap(),
                 document: serde_json::from_str(DOCUMENT).unwrap(),
@@ -193,7 +208,7 @@ pub(super) mod tests {
                 }}),
             },
             directory: None,
-            stages: vec![Finished { name: "data", seconds: 1.0, verdict: Verdict::Finding }],
+            stages: vec![Finished { name: "data", seconds: 1.0, verdict: Verdict::Finding, skipped: false }],
         }
     }
 

@@ -1,5 +1,6 @@
 //! Reads the settings of every program before any work is done: what is misspelt is refused now and not in an hour,
-//! and sections that several programs share must say the same to each.
+//! and sections that several programs share must say the same to each. What is in force is kept: it tells whether a stage
+//! that is done was done with the same settings.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
@@ -8,12 +9,14 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::content::{hash_at, hash_of};
+use super::resume::Version;
 use super::{Run, SECTIONS, Stage, without_values};
 use crate::say;
 use crate::verdict::Verdict;
 use crate::workspace::shown;
 
-pub(super) const STAGE: Stage = Stage { name: "settings", run };
+pub(super) const STAGE: Stage = Stage { name: "settings", run, kept: None };
 
 /// Sections on which programs must agree: a model is judged on the time that labels were held out for, and takes the
 /// features that were audited.
@@ -31,11 +34,16 @@ struct Setting {
 
 fn run(run: &mut Run) -> Result<Verdict> {
     let mut programs = Vec::new();
-    for (name, sections) in SECTIONS {
-        let shared = sections.iter().any(|section| SHARED.contains(section));
-        if shared || run.arguments.settings_of(name).next().is_some() {
-            programs.push((*name, effective(run, name)?));
+    for (name, _) in SECTIONS {
+        let settings = effective(run, name)?;
+        let mut values = BTreeMap::new();
+        for Setting { key, value, .. } in &settings {
+            values.insert(key.clone(), value.clone());
         }
+        let text = serde_json::to_string(&values).context("cannot write JSON")?;
+        let bytes = hash_at(run.program(name)?)?;
+        run.versions.insert(name, Version { bytes, settings: hash_of([text.as_str()]), values });
+        programs.push((*name, settings));
     }
     let differences = differences(&programs);
     if !differences.is_empty() {
@@ -55,7 +63,7 @@ fn run(run: &mut Run) -> Result<Verdict> {
 fn effective(run: &Run, name: &str) -> Result<Vec<Setting>> {
     let mut program = Command::new(run.program(name)?);
     program.args(["config", "--output-format", "json"]);
-    for assignment in run.arguments.settings_of(name) {
+    for assignment in run.arguments.device.setting(name).iter().chain(run.arguments.settings_of(name)) {
         program.args(["--set", assignment]);
     }
     program.current_dir(&run.workspace.root).stdin(Stdio::null()).stderr(Stdio::inherit());

@@ -7,7 +7,7 @@ use super::{Run, Stage, print};
 use crate::table::table;
 use crate::verdict::Verdict;
 
-pub(super) const STAGE: Stage = Stage { name: "summary", run };
+pub(super) const STAGE: Stage = Stage { name: "summary", run, kept: None };
 
 fn run(run: &mut Run) -> Result<Verdict> {
     let data = run.data()?;

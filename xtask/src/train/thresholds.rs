@@ -8,14 +8,32 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::report::Report;
-use super::{Run, Stage};
+use super::resume::{Kept, Reads};
+use super::{Arguments, Run, Stage};
 use crate::say;
 use crate::verdict::Verdict;
 
-pub(super) const STAGE: Stage = Stage { name: "thresholds", run };
+pub(super) const STAGE: Stage = Stage { name: "thresholds", run, kept: Some(KEPT) };
+
+const KEPT: Kept = Kept {
+    reads: |run| Reads { programs: &["optimize-labels"], words: words(&run.arguments), files: Vec::new() },
+    writes: &["thresholds.json", "thresholds.svg", LABELER],
+    goes_on: false,
+    save: |run| json!({ "thresholds": run.labels.thresholds, "labeler": run.labels.labeler, "series": run.labels.series }),
+    restore: |run, mut result| {
+        let of = |value: &mut Value| value.take();
+        run.labels.thresholds = of(&mut result["thresholds"]);
+        run.labels.labeler = serde_json::from_value(of(&mut result["labeler"]))?;
+        run.labels.series = serde_json::from_value(of(&mut result["series"]))?;
+        Ok(())
+    },
+};
+
+/// The file of the labeler in the directory of the run.
+const LABELER: &str = "labeler.toml";
 
 /// How the candles are labelled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -51,14 +69,7 @@ fn run(run: &mut Run) -> Result<Verdict> {
     };
     say(&format!("{} series of {timeframe} are labelled", run.labels.series.len()));
     let directory = run.directory()?;
-    let arguments = &run.arguments;
-    let mut words: Vec<OsString> = vec!["--labeler".into(), arguments.labeler.word().into()];
-    if let Some(horizon) = arguments.horizon {
-        words.extend(["--horizon".into(), horizon.to_string().into()]);
-    }
-    if let Some(target) = &arguments.target {
-        words.extend(["--target".into(), target.into()]);
-    }
+    let mut words: Vec<OsString> = words(&run.arguments).into_iter().map(OsString::from).collect();
     words.extend(["--out".into(), directory.join("thresholds.json").into()]);
     let (document, verdict) = run.call("optimize-labels", &words, &run.labels.series)?;
     run.labels.thresholds = document;
@@ -67,13 +78,24 @@ fn run(run: &mut Run) -> Result<Verdict> {
         say(&format!("{}: {problem}", found["name"].as_str().unwrap_or("labeler")));
     }
     if let Some(toml) = found["toml"].as_str() {
-        let path = directory.join("labeler.toml");
+        let path = directory.join(LABELER);
         std::fs::write(run.workspace.root.join(&path), toml)
             .with_context(|| format!("cannot write {}", path.display()))?;
         super::print(toml)?;
         run.labels.labeler = Some(path);
     }
     Ok(verdict)
+}
+
+fn words(arguments: &Arguments) -> Vec<String> {
+    let mut words = vec!["--labeler".to_owned(), arguments.labeler.word().to_owned()];
+    if let Some(horizon) = arguments.horizon {
+        words.extend(["--horizon".to_owned(), horizon.to_string()]);
+    }
+    if let Some(target) = &arguments.target {
+        words.extend(["--target".to_owned(), target.clone()]);
+    }
+    words
 }
 
 impl LabelerName {

@@ -6,8 +6,10 @@ use std::process::Command;
 use clap::Parser;
 
 use super::*;
-use crate::train::backtest;
+use crate::train::device::DeviceName;
 use crate::train::record::tests::example;
+use crate::train::resume::Version;
+use crate::train::{backtest, model, walk_forward};
 
 #[derive(Debug, Parser)]
 struct Program {
@@ -245,4 +247,78 @@ fn without_a_policy_the_model_is_traded_and_the_run_says_so() {
     run.model.training = Value::Null;
     run.programs.clear();
     assert_eq!((STAGE.run)(&mut run).unwrap(), Verdict::Fine);
+}
+
+#[test]
+fn programs_go_on_where_their_stage_does_and_are_told_of_the_device_before_the_user_s_settings() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    let mut run = with_programs(root, &[("train-rl.json", training()), ("train-supervised.json", json!({}))]);
+    run.labels.labeler = Some("labeler.toml".into());
+    run.arguments.device = DeviceName::Cuda;
+    run.arguments.set = vec!["device=flex".to_owned()];
+    for goes_on in [false, true] {
+        let bundle = run.model.training.clone();
+        run.goes_on = goes_on;
+        (model::STAGE.run)(&mut run).unwrap();
+        run.model.training = bundle;
+        _ = (STAGE.run)(&mut run).unwrap();
+        for name in ["train-supervised", "train-rl"] {
+            let lines = noted(&run, root, name);
+            let line = lines.iter().rfind(|line| !line.starts_with("evaluate")).unwrap();
+            assert_eq!(line.contains(" --resume "), goes_on, "{line}");
+            assert!(name == "train-rl" || line.ends_with(" --set device=gpu --set device=flex"), "{line}");
+        }
+    }
+}
+
+#[test]
+fn the_model_is_trained_anew_in_each_fold_where_there_is_one() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    let traded = json!({ "strategies": [{ "strategy": "hybrid", "promote": false, "report": "w.html", "folds": [{}] }] });
+    let mut run = with_programs(root, &[("simulate.json", traded.clone())]);
+    run.labels.series = vec!["bybit-linear BTC/USDT:USDT 5m".to_owned()];
+    run.arguments.set = vec!["walk_forward.anchored=false".to_owned()];
+    let with_days = |run: &mut Run, train_days: u32| {
+        let values = [("walk_forward.train_days", train_days), ("walk_forward.test_days", 30)];
+        let values = values.map(|(key, days)| (key.to_owned(), json!(days))).into_iter().collect();
+        run.versions.insert("simulate", Version { bytes: String::new(), settings: String::new(), values });
+        (walk_forward::STAGE.run)(run).unwrap()
+    };
+    // The candles span 198 days; too few of them are no fault.
+    assert_eq!(with_days(&mut run, 169), Verdict::Fine);
+    assert_eq!((noted_if_any(root, "simulate"), &run.walk_forward), (0, &Value::Null));
+    assert_eq!(with_days(&mut run, 168), Verdict::Fine);
+    assert_eq!(
+        noted(&run, root, "simulate"),
+        [
+            "--walk-forward --strategy hybrid,classic --verbose --bundle artifacts/runs/x/models/triple-barrier/bundle \
+             --out RUN/walk-forward --output-format json --data S --series bybit-linear BTC/USDT:USDT 5m \
+             --set walk_forward.anchored=false"
+        ]
+    );
+    assert_eq!((&run.walk_forward, walk_forward::report(&run)), (&traded, Some("w.html")));
+    assert_eq!(walk_forward::record(&run)["folds"], 1);
+    run.arguments.no_walk_forward = true;
+    assert_eq!(with_days(&mut run, 168), Verdict::Fine);
+    assert_eq!((noted_if_any(root, "simulate"), &run.walk_forward), (1, &Value::Null));
+    // The demo has shorter folds; what the user sets comes later, and wins.
+    (run.arguments.no_walk_forward, run.arguments.data) = (false, Vec::new());
+    with_days(&mut run, 90);
+    let line = noted(&run, root, "simulate").pop().unwrap();
+    assert!(
+        line.contains(" --set walk_forward.test_days=27 ")
+            && line.ends_with(" --set walk_forward.anchored=false")
+    );
+    // Settings of markets made from the candles are for something only where these are asked for.
+    run.arguments.set = vec!["candle_monte_carlo.paths=7".to_owned()];
+    let values = [("candle_monte_carlo.paths".to_owned(), json!(7))].into_iter().collect();
+    run.versions.insert("simulate", Version { bytes: String::new(), settings: String::new(), values });
+    (backtest::STAGE.run)(&mut run).unwrap();
+    assert!(noted(&run, root, "simulate").pop().unwrap().contains(" --candle-paths 7 "));
+}
+
+fn noted_if_any(directory: &Path, name: &str) -> usize {
+    fs::read_to_string(directory.join(format!("{name}.words"))).unwrap_or_default().lines().count()
 }
