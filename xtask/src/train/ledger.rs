@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -207,19 +208,28 @@ pub(super) fn read(directory: &Path) -> Result<Option<Document>> {
     }
 }
 
+/// How often a lock is tried: whatever is being started at this moment holds copies of all open files until it has begun, the lock of a
+/// run that has just ended among them.
+const LOCK_ATTEMPTS: u32 = 100;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
+
 fn lock(directory: &Path) -> Result<File> {
     let path = directory.join("stages.lock");
     let what = || format!("cannot lock {}", path.display());
     let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
     let file = file.with_context(what)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => bail!(
-            "{}: this run is still going on, or a program of it is; wait for it, or end it",
-            directory.display()
-        ),
-        Err(TryLockError::Error(error)) => Err(error).with_context(what),
+    for attempt in 1.. {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if attempt < LOCK_ATTEMPTS => std::thread::sleep(BETWEEN_ATTEMPTS),
+            Err(TryLockError::WouldBlock) => bail!(
+                "{}: this run is still going on, or a program of it is; wait for it, or end it",
+                directory.display()
+            ),
+            Err(TryLockError::Error(error)) => return Err(error).with_context(what),
+        }
     }
+    Ok(file)
 }
 
 fn result_path(stage: &str) -> String {
