@@ -21,14 +21,15 @@ use market_data::quality::{Policy, SignKind};
 
 use configuration::{AlgorithmName, Configuration};
 
-/// Keeps freed memory: with the allocator of the C library much of a training step goes into page faults.
+/// Keeps freed memory, as in `train-supervised`, where it was measured: fine-tuning runs the same networks.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Trains policies over models in the market environment, and judges them on candles that they never saw
 ///
 /// Without a subcommand it trains: weights come from the training time of the model, the choice among them from its validation
-/// time, and each seed gives a policy under the directory `out`/NAME/seed-N. Everything can be set: `--env window=5`, `--set policy.recipe.ppo.learning_rate.start=0.001`, …; `train-rl config` shows it all.
+/// time, and each seed gives a policy under the directory `out`/NAME/seed-N. Everything can be set: `--env window=5`, `--set
+/// policy.recipe.ppo.learning_rate.value=0.001`, …; `train-rl config` shows it all.
 #[derive(Debug, Parser)]
 #[command(
     version,
