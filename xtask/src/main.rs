@@ -1,10 +1,11 @@
-//! The workspace's own commands: `cargo xtask train`, `test` and `lint`.
+//! The workspace's own commands: `cargo xtask train`, `test`, `lint` and `reference`.
 //!
 //! Invariant: no crate of this workspace is a dependency of this program, so that it starts in
 //! seconds on a fresh clone. It works by running cargo and the workspace's programs, and reads the
 //! JSON that they write to stdout.
 
 mod lint;
+mod reference;
 mod table;
 mod test;
 mod train;
@@ -33,6 +34,8 @@ enum Command {
     Test(test::Arguments),
     /// Checks format, lints, documentation, the floors of the crates and the sources
     Lint,
+    /// Writes the generated documents anew: the reference of settings with their JSON schemas, and that of features
+    Reference,
 }
 
 fn main() -> ExitCode {
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Command::Train(arguments) => train::train(&workspace, *arguments),
         Command::Test(arguments) => test::test(&workspace, &arguments),
         Command::Lint => lint::lint(&workspace),
+        Command::Reference => reference::write(&workspace),
     });
     match verdict {
         Ok(verdict) => verdict.into(),

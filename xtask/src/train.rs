@@ -41,6 +41,8 @@ use ledger::Ledger;
 use report::Report;
 use resume::{Kept, Version};
 
+pub(crate) use build::programs as build_programs;
+
 /// In the order in which they run. `record` comes last: it writes down what the others found.
 const STAGES: &[Stage] = &[
     build::STAGE,

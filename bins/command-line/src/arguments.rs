@@ -64,6 +64,19 @@ impl CommonArguments {
     }
 }
 
+/// What the subcommand `config` of a program prints: the settings in force, unless asked for something else.
+#[derive(Args, Clone, Copy, Debug, Default)]
+#[command(about = None, long_about = None)]
+pub struct ConfigArguments {
+    /// Print the JSON schema of the configuration file instead, for editors
+    #[arg(long, conflicts_with = "reference")]
+    pub schema: bool,
+
+    /// Print every setting with what it takes, its default and its meaning instead, as Markdown
+    #[arg(long)]
+    pub reference: bool,
+}
+
 /// The form of what a program writes to stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum OutputFormat {

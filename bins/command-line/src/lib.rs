@@ -11,7 +11,7 @@
 //! ```
 //! use command_line::ConfigLoader;
 //!
-//! #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+//! #[derive(Debug, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 //! #[serde(deny_unknown_fields, default)]
 //! struct Config {
 //!     rows: u64,
@@ -35,7 +35,7 @@ mod output;
 mod progress;
 mod table;
 
-pub use arguments::{CommonArguments, OutputFormat};
+pub use arguments::{CommonArguments, ConfigArguments, OutputFormat};
 pub use clock::now_millis;
 pub use configuration::{Assignment, ConfigLoader, ConfigurationError, EffectiveSetting, Loaded, Origin};
 pub use named_directory::{check_named_directory, named_directory, remove_directory};

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use market_data::import::ImportOptions;
 use market_data::store::OnConflict;
 use market_data::synthetic::{MarketShape, SyntheticModel};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The configuration of this program. Arguments on the command line win over it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Configuration {
     /// Directory of the store.
@@ -22,7 +23,7 @@ pub(crate) struct Configuration {
 }
 
 /// A synthetic market.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Generate {
     /// The law that it follows.
@@ -47,6 +48,18 @@ mod tests {
     use command_line::ConfigLoader;
 
     use super::*;
+
+    #[test]
+    fn reference_and_schema_are_those_of_the_types() {
+        let book = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration/");
+        for (name, text) in ConfigLoader::<Configuration>::new("data-loader").documents().unwrap() {
+            let kept = std::fs::read_to_string(format!("{book}{name}")).unwrap_or_default();
+            assert!(
+                kept == text,
+                "docs/configuration/{name} is out of date; write it anew: cargo xtask reference"
+            );
+        }
+    }
 
     #[test]
     fn the_shipped_file_states_the_defaults() {

@@ -16,7 +16,7 @@ mod selection;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use command_line::{CommonArguments, ConfigLoader, Outcome};
+use command_line::{CommonArguments, ConfigArguments, ConfigLoader, Outcome};
 
 use configuration::Configuration;
 
@@ -42,8 +42,8 @@ enum Command {
     Resample(resample::Arguments),
     /// Writes stored candles as CSV or Parquet
     Export(export::Arguments),
-    /// Prints the effective configuration and where each value comes from
-    Config,
+    /// Prints the effective configuration and where each value comes from, its JSON schema, or its reference
+    Config(ConfigArguments),
 }
 
 fn main() -> ExitCode {
@@ -62,8 +62,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Command::Inspect(inspect) => inspect::run(inspect, configuration, common),
         Command::Resample(resample) => resample::run(resample, configuration, common),
         Command::Export(export) => export::run(export, configuration, common),
-        Command::Config => {
-            loaded.print_effective(common.output_format)?;
+        Command::Config(config) => {
+            loaded.print(config, common.output_format)?;
             Ok(Outcome::Fine)
         }
     }

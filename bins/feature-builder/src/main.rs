@@ -12,7 +12,7 @@ mod input;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use command_line::{CommonArguments, ConfigLoader, Outcome, Table, print_json, print_text};
+use command_line::{CommonArguments, ConfigArguments, ConfigLoader, Outcome, Table, print_json, print_text};
 use features::reference;
 use market_data::Timeframe;
 
@@ -42,8 +42,8 @@ enum Command {
     },
     /// Writes the reference of all columns of the default specification, as docs/feature-reference.md
     Reference,
-    /// Prints the effective configuration and where each value comes from
-    Config,
+    /// Prints the effective configuration and where each value comes from, its JSON schema, or its reference
+    Config(ConfigArguments),
 }
 
 fn main() -> ExitCode {
@@ -64,8 +64,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             print_text(&reference::markdown()?)?;
             Ok(Outcome::Fine)
         }
-        Command::Config => {
-            loaded.print_effective(common.output_format)?;
+        Command::Config(config) => {
+            loaded.print(config, common.output_format)?;
             Ok(Outcome::Fine)
         }
     }

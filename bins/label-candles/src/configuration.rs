@@ -6,12 +6,13 @@ use anyhow::Context;
 use labels::Labeler;
 use labels::splits::SplitSetting;
 use market_data::import::ImportOptions;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Work;
 
 /// The configuration of this program. Arguments on the command line win over it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Configuration {
     /// File with the labeler.
@@ -75,6 +76,18 @@ mod tests {
     use command_line::ConfigLoader;
 
     use super::*;
+
+    #[test]
+    fn reference_and_schema_are_those_of_the_types() {
+        let book = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration/");
+        for (name, text) in ConfigLoader::<Configuration>::new("label-candles").documents().unwrap() {
+            let kept = std::fs::read_to_string(format!("{book}{name}")).unwrap_or_default();
+            assert!(
+                kept == text,
+                "docs/configuration/{name} is out of date; write it anew: cargo xtask reference"
+            );
+        }
+    }
 
     #[test]
     fn the_shipped_file_states_the_defaults() {

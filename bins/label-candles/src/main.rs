@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use command_line::{CommonArguments, ConfigLoader, Outcome};
+use command_line::{CommonArguments, ConfigArguments, ConfigLoader, Outcome};
 use market_data::Timeframe;
 use market_data::quality::{Policy, SignKind};
 
@@ -36,8 +36,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Prints the effective configuration and where each value comes from
-    Config,
+    /// Prints the effective configuration and where each value comes from, its JSON schema, or its reference
+    Config(ConfigArguments),
 }
 
 #[derive(clap::Args, Clone, Debug)]
@@ -84,8 +84,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let common = &arguments.common;
     common.start_logging()?;
     let mut loaded = ConfigLoader::<Configuration>::new("label-candles").arguments(common).load()?;
-    if let Some(Command::Config) = arguments.command {
-        loaded.print_effective(common.output_format)?;
+    if let Some(Command::Config(config)) = &arguments.command {
+        loaded.print(config, common.output_format)?;
         return Ok(Outcome::Fine);
     }
     loaded.config.take(&arguments.work);

@@ -10,11 +10,12 @@ use labels::{
     TrendScanning, TripleBarrier,
 };
 use market_data::import::ImportOptions;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The configuration of this program. Arguments on the command line win over it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Configuration {
     /// Shares of sell, hold and buy.
@@ -48,7 +49,7 @@ pub(crate) struct Configuration {
 }
 
 /// Which labelers are optimised.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Which {
     /// The return over a fixed horizon.
@@ -63,7 +64,7 @@ pub(crate) enum Which {
 }
 
 /// What of a horizon return is not sought.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct HorizonSection {
     /// Whether the threshold follows the volatility.
@@ -76,7 +77,7 @@ pub(crate) struct HorizonSection {
 }
 
 /// What of a triple barrier is not sought.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct BarrierSection {
     /// What distances are measured in.
@@ -88,7 +89,7 @@ pub(crate) struct BarrierSection {
 }
 
 /// What the distance of a barrier is measured in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Unit {
     /// Multiples of the average true range.
@@ -98,7 +99,7 @@ pub(crate) enum Unit {
 }
 
 /// What of trend scanning is not sought.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct TrendSection {
     /// Shortest window in closes.
@@ -262,6 +263,18 @@ mod tests {
     use command_line::ConfigLoader;
 
     use super::*;
+
+    #[test]
+    fn reference_and_schema_are_those_of_the_types() {
+        let book = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration/");
+        for (name, text) in ConfigLoader::<Configuration>::new("optimize-labels").documents().unwrap() {
+            let kept = std::fs::read_to_string(format!("{book}{name}")).unwrap_or_default();
+            assert!(
+                kept == text,
+                "docs/configuration/{name} is out of date; write it anew: cargo xtask reference"
+            );
+        }
+    }
 
     #[test]
     fn the_shipped_file_states_the_defaults() {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use anyhow::bail;
 use market_data::import::ImportOptions;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim::backtest::{BacktestConfig, CostAssumptions};
 use sim::luck::SkillGate;
@@ -22,19 +23,8 @@ use trading::strategy::{
 use crate::Work;
 use crate::retraining::{PurgedPathsSection, WalkForwardSection};
 
-/// Keys that say of which kind their table is.
-pub(crate) const TAGS: &[&str] = &[
-    "backtest.venue.slippage.kind",
-    "backtest.venue.liquidation.kind",
-    "backtest.engine.execution.entry.kind",
-    "backtest.engine.sizing.method",
-    "monte_carlo.method.kind",
-    "candle_monte_carlo.method.kind",
-    "strategies.hybrid.position.size.kind",
-];
-
 /// The configuration of this program. Arguments on the command line win over it.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Configuration {
     /// Directory for the reports.
@@ -68,7 +58,7 @@ pub(crate) struct Configuration {
 }
 
 /// Where reports go.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub(crate) struct Output(pub(crate) PathBuf);
 
@@ -79,7 +69,7 @@ impl Default for Output {
 }
 
 /// Settings of each strategy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Strategies {
     pub(crate) buy_and_hold: BuyAndHoldConfig,
@@ -271,6 +261,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn reference_and_schema_are_those_of_the_types() {
+        let book = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration/");
+        for (name, text) in ConfigLoader::<Configuration>::new("simulate").documents().unwrap() {
+            let kept = std::fs::read_to_string(format!("{book}{name}")).unwrap_or_default();
+            assert!(
+                kept == text,
+                "docs/configuration/{name} is out of date; write it anew: cargo xtask reference"
+            );
+        }
+    }
+
+    #[test]
     fn the_shipped_file_states_the_defaults() {
         let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config");
         let none: [(&str, &str); 0] = [];
@@ -306,7 +308,7 @@ mod tests {
     fn every_kind_can_be_set_over_the_shipped_file() {
         let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config");
         let set = |variables: &[(&str, &str)]| {
-            let loader = ConfigLoader::<Configuration>::new("simulate").tags(TAGS).directory(directory);
+            let loader = ConfigLoader::<Configuration>::new("simulate").directory(directory);
             loader
                 .environment(variables.to_vec())
                 .load()

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use command_line::{CommonArguments, ConfigLoader, Outcome};
+use command_line::{CommonArguments, ConfigArguments, ConfigLoader, Outcome};
 use market_data::quality::{Policy, SignKind};
 use market_data::{Timeframe, Timestamp};
 
@@ -55,8 +55,8 @@ enum Command {
         #[arg(required = true, value_name = "DIR")]
         directories: Vec<PathBuf>,
     },
-    /// Prints the effective configuration and where each value comes from
-    Config,
+    /// Prints the effective configuration and where each value comes from, its JSON schema, or its reference
+    Config(ConfigArguments),
 }
 
 #[derive(clap::Args, Clone, Debug)]
@@ -146,10 +146,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(Command::Compare { directories }) = &arguments.command {
         return compare::run(directories, common);
     }
-    let mut loaded =
-        ConfigLoader::<Configuration>::new("simulate").tags(configuration::TAGS).arguments(common).load()?;
-    if let Some(Command::Config) = arguments.command {
-        loaded.print_effective(common.output_format)?;
+    let mut loaded = ConfigLoader::<Configuration>::new("simulate").arguments(common).load()?;
+    if let Some(Command::Config(config)) = &arguments.command {
+        loaded.print(config, common.output_format)?;
         return Ok(Outcome::Fine);
     }
     loaded.config.take(&arguments.work);

@@ -11,6 +11,7 @@ use command_line::{Bar, CommonArguments};
 use labels::Labeler;
 use labels::splits::{CombinatorialPurged, SplitPlan, TimeRange, WalkForward};
 use labels::threshold_search::{Goal, Objective, Symmetry};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supervised::{
     CandleSource, Checkpoints, Device, DeviceKind, EpochReport, ModelBundle, Observer, Periods, Predictor,
@@ -25,7 +26,7 @@ const UNITS: u64 = 1_000;
 const SHARE_TOLERANCE: f64 = 0.02;
 
 /// How time is divided.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct WalkForwardSection {
     /// Days of the training window, validation included; with `anchored` of the first one.
@@ -107,7 +108,7 @@ pub(crate) fn walk_forward(
 }
 
 /// Combinatorial purged cross-validation (López de Prado 2018, ch. 12) of models and of strategies.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct PurgedPathsSection {
     /// Parts of the time, of equal length.

@@ -7,6 +7,7 @@ use anyhow::bail;
 use market_data::import::ImportOptions;
 use rl::recipe::{Algorithm, Recipe};
 use rl::{A2cConfig, DqnConfig, NormalisationConfig, PpoConfig, Schedule};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim::market_environment::{
     EpisodeConfig, MarketEnvironmentConfig, ObservedAccount, RewardTerm, WeightedReward,
@@ -15,25 +16,8 @@ use sim::policy::PolicyConfig;
 
 use crate::Input;
 
-/// Keys that say of which kind their table is.
-pub(crate) const TAGS: &[&str] = &[
-    "policy.environment.actions.scheme",
-    "policy.environment.episode.kind",
-    "policy.recipe.a2c.learning_rate.kind",
-    "policy.recipe.a2c.optimiser.kind",
-    "policy.recipe.dqn.learning_rate.kind",
-    "policy.recipe.dqn.loss.kind",
-    "policy.recipe.dqn.optimiser.kind",
-    "policy.recipe.policy.actor.network",
-    "policy.recipe.policy.critic.network",
-    "policy.recipe.ppo.clip_range.kind",
-    "policy.recipe.ppo.learning_rate.kind",
-    "policy.recipe.ppo.optimiser.kind",
-    "policy.recipe.values.network",
-];
-
 /// The configuration of this program. Arguments on the command line win over it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Configuration {
     /// Directory for policies.
@@ -173,6 +157,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn reference_and_schema_are_those_of_the_types() {
+        let book = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration/");
+        for (name, text) in ConfigLoader::<Configuration>::new("train-rl").documents().unwrap() {
+            let kept = std::fs::read_to_string(format!("{book}{name}")).unwrap_or_default();
+            assert!(
+                kept == text,
+                "docs/configuration/{name} is out of date; write it anew: cargo xtask reference"
+            );
+        }
+    }
+
+    #[test]
     fn the_shipped_file_states_the_defaults() {
         let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config");
         let none: [(&str, &str); 0] = [];
@@ -192,7 +188,7 @@ mod tests {
     fn every_kind_can_be_set_over_the_shipped_file() {
         let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config");
         let set = |variables: &[(&str, &str)]| {
-            let loader = ConfigLoader::<Configuration>::new("train-rl").tags(TAGS).directory(directory);
+            let loader = ConfigLoader::<Configuration>::new("train-rl").directory(directory);
             loader
                 .environment(variables.to_vec())
                 .load()

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use command_line::{CommonArguments, ConfigLoader, Outcome};
+use command_line::{CommonArguments, ConfigArguments, ConfigLoader, Outcome};
 use market_data::Timeframe;
 use market_data::quality::{Policy, SignKind};
 
@@ -50,8 +50,8 @@ struct Arguments {
 enum Command {
     /// Judges policies beside the model alone, buy and hold, random actions and nothing, with the same costs
     Evaluate(evaluate::Arguments),
-    /// Prints the effective configuration and where each value comes from
-    Config,
+    /// Prints the effective configuration and where each value comes from, its JSON schema, or its reference
+    Config(ConfigArguments),
 }
 
 /// Where candles come from.
@@ -146,11 +146,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     }
     let common = &common;
     common.start_logging()?;
-    let loader = ConfigLoader::<Configuration>::new("train-rl").tags(configuration::TAGS);
+    let loader = ConfigLoader::<Configuration>::new("train-rl");
     let mut loaded = loader.arguments(common).load()?;
     match &arguments.command {
-        Some(Command::Config) => {
-            loaded.print_effective(common.output_format)?;
+        Some(Command::Config(config)) => {
+            loaded.print(config, common.output_format)?;
             Ok(Outcome::Fine)
         }
         Some(Command::Evaluate(evaluate)) => {

@@ -84,7 +84,7 @@ fn row(player: &JudgedPlayer) -> [String; 11] {
         player.total_return.seeds.to_string(),
         percent(player.total_return.mean),
         player.total_return.standard_deviation.map_or("-".to_owned(), percent),
-        percent(-player.maximum_drawdown),
+        format!("{:.2} %", 100.0 * player.maximum_drawdown),
         player.sharpe.map_or("-".to_owned(), |sharpe| format!("{sharpe:+.2}")),
         interval(player.daily.as_ref()),
         interval(player.daily_over_buy_and_hold.as_ref()),

@@ -8,6 +8,7 @@ use labels::splits::{SplitPlan, SplitSetting};
 use labels::threshold_search::{Goal, Objective, Symmetry};
 use labels::{AdaptiveThreshold, HorizonReturn, Labeler, Threshold, TrendScanning, TripleBarrier};
 use market_data::import::ImportOptions;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supervised::baseline::BaselinesConfig;
 use supervised::{CandleSource, DeviceKind, SupervisedConfig};
@@ -17,7 +18,7 @@ use crate::explain::ExplanationSection;
 use crate::tuning::TuningSection;
 
 /// The configuration of this program. Arguments on the command line win over it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Configuration {
     /// Directory for models.
@@ -47,7 +48,7 @@ pub(crate) struct Configuration {
 }
 
 /// A labeler whose thresholds are searched on the training time.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct LabelSection {
     /// Which one.
@@ -59,7 +60,7 @@ pub(crate) struct LabelSection {
 }
 
 /// A labeler by its name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum LabelerKind {
     /// The return over the horizon, with a threshold that follows the volatility.
@@ -161,6 +162,18 @@ mod tests {
     use command_line::ConfigLoader;
 
     use super::*;
+
+    #[test]
+    fn reference_and_schema_are_those_of_the_types() {
+        let book = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration/");
+        for (name, text) in ConfigLoader::<Configuration>::new("train-supervised").documents().unwrap() {
+            let kept = std::fs::read_to_string(format!("{book}{name}")).unwrap_or_default();
+            assert!(
+                kept == text,
+                "docs/configuration/{name} is out of date; write it anew: cargo xtask reference"
+            );
+        }
+    }
 
     #[test]
     fn the_shipped_file_states_the_defaults() {

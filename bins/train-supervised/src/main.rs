@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use command_line::{CommonArguments, ConfigLoader, Outcome};
+use command_line::{CommonArguments, ConfigArguments, ConfigLoader, Outcome};
 use market_data::Timeframe;
 use market_data::quality::{Policy, SignKind};
 use supervised::baseline::BaselineKind;
@@ -63,8 +63,8 @@ enum Command {
     Tune(tuning::Arguments),
     /// Says which features and steps predictions came from, as a document and pictures
     Explain(explain::Arguments),
-    /// Prints the effective configuration and where each value comes from
-    Config,
+    /// Prints the effective configuration and where each value comes from, its JSON schema, or its reference
+    Config(ConfigArguments),
 }
 
 /// Where candles come from.
@@ -173,8 +173,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Some(Command::Ablate(ablate)) => ablation::run(ablate, loaded.config, common),
         Some(Command::Tune(tune)) => tuning::run(tune, loaded.config, common),
         Some(Command::Explain(explain)) => explain::run(explain, &loaded.config, common),
-        Some(Command::Config) => {
-            loaded.print_effective(common.output_format)?;
+        Some(Command::Config(config)) => {
+            loaded.print(config, common.output_format)?;
             Ok(Outcome::Fine)
         }
     }

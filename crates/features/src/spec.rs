@@ -1,6 +1,7 @@
 //! What to compute: one table per group.
 
 use market_data::{SeriesKey, Symbol, Timeframe};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::column::ColumnInfo;
@@ -16,7 +17,7 @@ use crate::plan::Planned;
 const FORMULAS: u32 = 1;
 
 /// What a value in quote currency is measured against.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PriceScale {
     /// The close: a level becomes `(level - close) / close`, a difference `difference / close`. Scale-free, so
@@ -41,7 +42,7 @@ pub enum PriceScale {
 /// assert!(!columns.iter().any(|column| column.name.starts_with("ht_")));
 /// # Ok::<(), features::FeatureError>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FeatureSpec {
     /// What values in quote currency are measured against.

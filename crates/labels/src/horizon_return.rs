@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use market_data::CandleSeries;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{LabelError, require};
@@ -20,7 +21,7 @@ use crate::volatility::rolling_deviation;
 /// horizon = 12                     # FUTURE_WINDOW, in candles
 /// threshold.fixed.value = 0.005    # PRICE_CHANGE_THRESHOLD, a log return
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HorizonReturn {
     /// How far ahead, in candles (`FUTURE_WINDOW`); at least 1.
@@ -30,7 +31,7 @@ pub struct HorizonReturn {
 }
 
 /// How large a return must be to be more than a Hold.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Threshold {
     /// The same at every candle.
@@ -40,7 +41,7 @@ pub enum Threshold {
 }
 
 /// A threshold that is the same at every candle.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FixedThreshold {
     /// `θ_buy`, a log return (`PRICE_CHANGE_THRESHOLD`); 0 or more.
@@ -55,7 +56,7 @@ pub struct FixedThreshold {
 /// `σ_i` is the sample standard deviation of the last `volatility_window` log returns, the last of them
 /// that of candle `i` itself, so it is known at the close of `i`. Candles for which the window is not
 /// full, at the start and after a gap, have no label.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdaptiveThreshold {
     /// For `θ_buy`, without unit; 0 or more.

@@ -1,6 +1,7 @@
 //! Labels by the most significant trend ahead.
 
 use market_data::CandleSeries;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{LabelError, require};
@@ -17,7 +18,7 @@ use crate::label_series::{Found, LabelSeries, look_ahead};
 ///
 /// The choice needs the longest window, so the label is known only at the close of candle
 /// `i + maximum_window − 1`. The forward return is that over the chosen window.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrendScanning {
     /// Shortest window in closes; at least 3, so that a residual is left.

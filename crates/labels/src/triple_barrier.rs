@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use market_data::{CandleColumns, CandleSeries};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{LabelError, require};
@@ -28,7 +29,7 @@ use crate::volatility::average_true_range;
 /// when a barrier was touched before: where only time-outs were missing the classes would be biased.
 ///
 /// The sides are those of a long position; for a short one the stop is the upper barrier.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TripleBarrier {
     /// How many candles are looked at; at least 1.
@@ -46,7 +47,7 @@ pub struct TripleBarrier {
 }
 
 /// What the distance of a barrier is measured in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum BarrierUnit {
     /// A fraction of the close: 0.01 is one percent.
@@ -61,7 +62,7 @@ pub enum BarrierUnit {
 }
 
 /// What is assumed where one candle touches both barriers. Never Hold: one of them *was* touched.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ambiguous {
     /// The worst for a long position: its stop came first, so Sell.
@@ -74,7 +75,7 @@ pub enum Ambiguous {
 }
 
 /// What becomes of a candle after which no barrier is touched in time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnTimeout {
     /// Hold.

@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{MarketDataError, Place};
@@ -14,7 +15,7 @@ use crate::timestamp::Timestamp;
 const DAY: i64 = 86_400_000;
 
 /// When a value becomes known, counted from the time that it describes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum KnownAfter {
     /// One usual distance between values later, at least a day: the period that a value describes must

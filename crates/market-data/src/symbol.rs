@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::MarketDataError;
@@ -53,7 +54,7 @@ fn cut(joined: &str) -> Option<(&str, &str)> {
 }
 
 /// What kind of contract a venue trades.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Market {
     /// Coins change hands.
@@ -88,7 +89,7 @@ impl Market {
 /// An exchange and one of its markets, written `bybit-linear` or `binance-spot`.
 ///
 /// The same symbol on two venues is two series; prices are never mixed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Venue {
     exchange: String,
@@ -170,7 +171,7 @@ impl From<Venue> for String {
 
 /// What is traded, in ccxt's unified spelling: `BTC/USDT` on spot, `BTC/USDT:USDT` for a linear and
 /// `BTC/USD:BTC` for an inverse perpetual (the part after the colon is the settlement currency).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Symbol {
     base: String,

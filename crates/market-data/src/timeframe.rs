@@ -1,8 +1,10 @@
 //! The length of a candle and the grid on which candles open.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::error::MarketDataError;
@@ -47,6 +49,18 @@ pub enum Timeframe {
     D1,
     /// 1 week
     W1,
+}
+
+/// As it is written, and not the names of the variants.
+impl JsonSchema for Timeframe {
+    fn schema_name() -> Cow<'static, str> {
+        "Timeframe".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<String> = Self::ALL.iter().map(ToString::to_string).collect();
+        json_schema!({ "type": "string", "enum": names })
+    }
 }
 
 impl Timeframe {

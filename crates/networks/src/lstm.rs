@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, activation};
 use rand::Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::NetworkError;
@@ -11,7 +12,7 @@ use crate::initial::{Initial, drop_share};
 use crate::network::{NetworkRun, NetworkState, at_least_one, droppable, foreign_state};
 
 /// Sizes of an [`Lstm`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LstmConfig {
     /// Units of every layer.

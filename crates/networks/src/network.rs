@@ -6,6 +6,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use xlstm::{Run, Xlstm, XlstmConfig, XlstmState};
 
@@ -16,7 +17,7 @@ use crate::perceptron::{Perceptron, PerceptronConfig};
 use crate::transformer::{Transformer, TransformerConfig};
 
 /// Which network, and its sizes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Architecture {
     /// mLSTM and sLSTM blocks.

@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, activation};
 use rand::Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
@@ -12,7 +13,7 @@ use crate::initial::{Initial, drop_share};
 use crate::network::{at_least_one, droppable};
 
 /// Sizes of a [`Perceptron`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PerceptronConfig {
     /// Rows back that it sees, 0 for the present one; increasing. The default reaches 32 rows back with growing steps.

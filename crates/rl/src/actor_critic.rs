@@ -1,5 +1,6 @@
 //! An actor (a distribution of actions) and a critic (a value), on two networks or on one.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::distribution::Distribution;
@@ -13,7 +14,7 @@ const ACTION_GAIN: f32 = 0.01;
 
 /// Networks of a policy. The default is Stable-Baselines3's: two networks of two layers of 64
 /// units.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ActorCriticConfig {
     /// The actor's network, and the critic's too unless it has its own.

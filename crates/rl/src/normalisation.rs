@@ -1,12 +1,13 @@
 //! Running moments of observations and returns, as Stable-Baselines3's `VecNormalize`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{Reader, Writer};
 use crate::error::RlError;
 
 /// What is normalised. The default is nothing; limits and epsilon are those of `VecNormalize`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NormalisationConfig {
     /// Observations become (x − mean) / √(variance + epsilon).

@@ -1,6 +1,7 @@
 //! First-order optimisers over flat slices.
 
 use pulp::Arch;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{Reader, Writer};
@@ -8,7 +9,7 @@ use crate::error::RlError;
 use crate::network::{Network, ParameterGroup};
 
 /// Which optimiser, without its learning rate, which algorithms schedule.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum OptimiserConfig {
     /// Adam (Kingma and Ba 2015, arXiv 1412.6980, algorithm 1).

@@ -1,5 +1,6 @@
 //! A whole training as one configuration: which algorithm, with which networks and settings.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::a2c::{A2c, A2cConfig};
@@ -17,7 +18,7 @@ use crate::training::Learner;
 use crate::value_policy::ValuePolicy;
 
 /// Which algorithm learns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Algorithm {
     /// Proximal policy optimisation.
@@ -51,7 +52,7 @@ impl std::fmt::Display for Algorithm {
 }
 
 /// Which algorithm, with which networks and settings. The sections of other algorithms are not read.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Recipe {
     /// Who learns.

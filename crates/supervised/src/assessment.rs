@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use labels::LabelSeries;
 use market_data::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::{Calibration, DecisionRule, TemperatureScaling};
@@ -197,7 +198,7 @@ pub fn calibrate(rows: &ScoredRows, config: &CalibrationConfig) -> Result<Calibr
 }
 
 /// Whether a model knows more than the class shares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Skill {
     /// Its log-loss is lower than that of the training shares, beyond chance.

@@ -21,6 +21,7 @@ mod smote;
 mod time_mask;
 mod time_shift;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use mix_up::{Mix, MixSpace, MixUpConfig, draw_mix, mix_rows};
@@ -45,7 +46,7 @@ pub struct BatchKey {
 
 /// Augmentation of training batches. Everything is off by default: a run changes its inputs only where it
 /// says so.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AugmentationConfig {
     /// Gaussian noise on every value.

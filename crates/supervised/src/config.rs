@@ -1,6 +1,7 @@
 //! Everything that a training can be told, with its defaults.
 
 use networks::Architecture;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use xlstm::{
     AttentionConfig, DropoutConfig, HeadConfig, Kernel, LogitClipping, MlstmConfig, Pooling, SlstmConfig,
@@ -19,7 +20,7 @@ use crate::sampling::{SamplingConfig, SegmentConfig};
 use crate::transform::Transforms;
 
 /// What a label is asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Objective {
     /// One label per window: each window starts from an empty state, and its last step is supervised.
@@ -31,7 +32,7 @@ pub enum Objective {
 }
 
 /// A training, from data to calibration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SupervisedConfig {
     /// One label per window or one per step.
@@ -86,7 +87,7 @@ impl Default for SupervisedConfig {
 }
 
 /// The sizes and choices of the network that do not follow from the data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetworkConfig {
     /// Width of the residual stream.
@@ -167,7 +168,7 @@ impl NetworkConfig {
 }
 
 /// How epochs are judged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ValidationConfig {
     /// The metric by which the best epoch is chosen, on validation rows.
@@ -190,7 +191,7 @@ impl Default for ValidationConfig {
 }
 
 /// What is fitted after training, on validation rows only.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CalibrationConfig {
     /// Temperature scaling of the logits.
@@ -202,7 +203,7 @@ pub struct CalibrationConfig {
 }
 
 /// Whether logits are divided by a fitted temperature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TemperatureConfig {
     /// Whether it is fitted; else it is 1.

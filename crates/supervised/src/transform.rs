@@ -8,6 +8,7 @@
 
 use rand::RngExt;
 use rand_distr::StandardNormal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SupervisedError;
@@ -19,7 +20,7 @@ use crate::random::generator;
 /// transform = "noise"
 /// deviation = 0.02
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "transform", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Transform {
     // With braces, since serde would let unknown fields of a unit variant pass.
@@ -109,7 +110,7 @@ impl Transform {
 ///     { transform = "scale", factor = 1.05 },
 /// ]
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Transforms(pub Vec<Transform>);
 
 impl Default for Transforms {

@@ -1,12 +1,13 @@
 //! Orders as they are wanted: side, kind, quantity and purpose.
 
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::client_order_id::ClientOrderId;
 
 /// An instrument by its place in the engine's list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct InstrumentIndex(pub u16);
 

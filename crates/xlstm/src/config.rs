@@ -2,10 +2,11 @@
 
 use crate::error::XlstmError;
 use crate::kernel::ForgetGate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which implementation runs the cells and the layers around them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kernel {
     /// Ordinary tensor operations, step by step: slow, plain, and what the fused kernels are held against.
@@ -25,7 +26,7 @@ pub enum Kernel {
 /// config.validate()?;
 /// # Ok::<(), xlstm::XlstmError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct XlstmConfig {
     /// Features per step.
@@ -74,7 +75,7 @@ impl Default for XlstmConfig {
 }
 
 /// An mLSTM block: pre-norm, up-projection, convolution, cell, gated output, down-projection.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MlstmConfig {
     /// Inner width over width; the inner width is rounded up to a multiple of `round_to`.
@@ -115,7 +116,7 @@ impl Default for MlstmConfig {
 }
 
 /// An sLSTM block: pre-norm, optional convolution, cell, group norm, then a gated feed-forward part.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SlstmConfig {
     /// Steps that the causal convolution before the input and forget gates sees; 0: none.
@@ -136,7 +137,7 @@ impl Default for SlstmConfig {
 
 /// Causal multi-head self-attention (Vaswani et al. 2017, arXiv 1706.03762) over the last steps, as residual
 /// pre-norm layers between blocks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AttentionConfig {
     /// After which blocks (counted from 0) a layer stands.
@@ -155,7 +156,7 @@ impl Default for AttentionConfig {
 
 /// Cross-attention between feature groups: every group is embedded on its own, asks all the others at the same
 /// step, and the groups are mixed into one vector of the residual stream.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FeatureGroupsConfig {
     /// Columns of each group, in the order of the inputs; their sum must be `inputs`. At least two groups.
@@ -171,7 +172,7 @@ impl Default for FeatureGroupsConfig {
 }
 
 /// Shares of values that are dropped in training.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DropoutConfig {
     /// Of the embedded inputs.

@@ -5,10 +5,11 @@ use crate::initialisation::Initialiser;
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, activation};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How the steps of a sequence become one vector.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Pooling {
     /// The last step.
@@ -22,7 +23,7 @@ pub enum Pooling {
 
 /// Bounds logits in the first steps of training, while the network still moves far: a logit x becomes
 /// `c tanh(x / c)`, with c growing from `limit` by doubling every `doubling` steps, and no bound after `steps`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogitClipping {
     /// c at step 0.

@@ -1,6 +1,7 @@
 //! Builds the programs that later stages run.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
@@ -8,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use super::{Run, Stage};
 use crate::say;
 use crate::verdict::Verdict;
-use crate::workspace::{executable, shown};
+use crate::workspace::{Workspace, executable, shown};
 
 pub(super) const STAGE: Stage = Stage { name: "build", run, kept: None };
 
@@ -23,12 +24,21 @@ const PROGRAMS: &[&str] = &[
 ];
 
 fn run(run: &mut Run) -> Result<Verdict> {
-    let mut cargo = run.workspace.cargo();
+    run.programs = programs(&run.workspace, run.arguments.device.features().as_deref())?;
+    Ok(Verdict::Fine)
+}
+
+/// Builds all programs, with further features, and says where each is.
+pub(crate) fn programs(
+    workspace: &Workspace,
+    features: Option<&str>,
+) -> Result<BTreeMap<&'static str, PathBuf>> {
+    let mut cargo = workspace.cargo();
     // The whole workspace, as the tests select it: with fewer packages cargo would unite other features
     // and compile the table libraries a second time.
     cargo.args(["build", "--workspace", "--bins", "--message-format=json-render-diagnostics"]);
-    if let Some(features) = run.arguments.device.features() {
-        cargo.args(["--features", &features]);
+    if let Some(features) = features {
+        cargo.args(["--features", features]);
     }
     say(&format!("$ {}", shown(&cargo)));
     let output = cargo.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
@@ -36,12 +46,13 @@ fn run(run: &mut Run) -> Result<Verdict> {
         bail!("the programs do not build; see cargo's messages above");
     }
     let messages = String::from_utf8_lossy(&output.stdout);
+    let mut found = BTreeMap::new();
     for program in PROGRAMS {
         let path = executable(&messages, program, "bin")
             .with_context(|| format!("cargo did not say where it put `{program}`"))?;
-        run.programs.insert(program, path);
+        found.insert(*program, path);
     }
-    Ok(Verdict::Fine)
+    Ok(found)
 }
 
 impl Run {

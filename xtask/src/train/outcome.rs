@@ -78,12 +78,13 @@ fn figures(document: &Value, name: &str) -> [String; 4] {
     let Some(row) = rows(document).iter().find(|row| row["strategy"] == name) else {
         return [none(), none(), none(), none()];
     };
-    let share = |field: &str, sign: f64| {
-        row[field].as_f64().map_or_else(none, |value| format!("{:+.1} %", sign * 100.0 * value))
-    };
+    let share = |field: &str| row[field].as_f64().map(|value| 100.0 * value);
+    let total = share("total_return").map_or_else(none, |value| format!("{value:+.1} %"));
+    // Without a sign, as in the reports: a drawdown is a loss by its name.
+    let drawdown = share("maximum_drawdown").map_or_else(none, |value| format!("{value:.1} %"));
     let sharpe = row["sharpe"].as_f64().map_or_else(none, |value| format!("{value:.2}"));
     let verdict = if row["promote"].as_bool() == Some(true) { "promote" } else { "do not promote" };
-    [share("total_return", 1.0), sharpe, share("maximum_drawdown", -1.0), verdict.to_owned()]
+    [total, sharpe, drawdown, verdict.to_owned()]
 }
 
 fn times(what: &str, document: &Value) -> String {
@@ -109,8 +110,8 @@ mod tests {
         let folds = json!({ "strategies": [row("hybrid", -0.2)] });
         let expected = "\
 strategy  held out  Sharpe  drawdown  verdict         walk-forward  Sharpe  drawdown  verdict
-policy     +50.0 %    1.50   -25.0 %  do not promote             -       -         -  -
-hybrid     +10.0 %    1.50   -25.0 %  do not promote       -20.0 %    1.50   -25.0 %  do not promote
+policy     +50.0 %    1.50    25.0 %  do not promote             -       -         -  -
+hybrid     +10.0 %    1.50    25.0 %  do not promote       -20.0 %    1.50    25.0 %  do not promote
 held out: A to B, after costs
 walk-forward, 2 folds: A to B, after costs
 ";

@@ -182,7 +182,9 @@ fn evaluation_text(document: &Value) -> String {
             total["seeds"].as_u64().map_or("-".to_owned(), grouped),
             percent(total["mean"].as_f64()),
             percent(total["standard_deviation"].as_f64()),
-            percent(player["maximum_drawdown"].as_f64().map(|drawdown| -drawdown)),
+            player["maximum_drawdown"]
+                .as_f64()
+                .map_or("-".to_owned(), |depth| format!("{:.2} %", 100.0 * depth)),
             player["sharpe"].as_f64().map_or("-".to_owned(), |sharpe| format!("{sharpe:+.2}")),
             interval(&player["daily"]),
             interval(&player["daily_over_buy_and_hold"]),

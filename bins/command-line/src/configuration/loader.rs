@@ -9,6 +9,7 @@ use figment::Figment;
 use figment::error::Kind;
 use figment::providers::Serialized;
 use figment::value::Value;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -16,7 +17,8 @@ use super::effective::{self, EffectiveSetting};
 use super::error::ConfigurationError;
 use super::setting::{Origin, Setting, dotted, is_secret};
 use super::sources::{self, Assignment};
-use crate::{CommonArguments, OutputFormat, Table, print_json};
+use super::{kinds, reference, schema};
+use crate::{CommonArguments, ConfigArguments, OutputFormat, Table, print_json, print_text};
 
 /// Loads a configuration of type `T` from its layers, the later winning over the earlier:
 ///
@@ -26,7 +28,8 @@ use crate::{CommonArguments, OutputFormat, Table, print_json};
 /// 4. `--set section.key=value`.
 ///
 /// `T` and the structs in it carry `#[serde(deny_unknown_fields)]`, else a misspelt key would be
-/// ignored. Environment variables of sections that the program does not have are left alone, because
+/// ignored. Where a layer sets another kind of a table (`slippage.kind`, or `fixed` in place of `adaptive`), what lower layers say
+/// of the old kind's fields does not hold any more. Environment variables of sections that the program does not have are left alone, because
 /// one environment serves all programs, unless the name is so near to a known one that it must be a
 /// slip.
 #[derive(Debug)]
@@ -36,11 +39,10 @@ pub struct ConfigLoader<T> {
     files: Vec<PathBuf>,
     assignments: Vec<Assignment>,
     environment: Option<Vec<(OsString, OsString)>>,
-    tags: &'static [&'static str],
     configuration: PhantomData<fn() -> T>,
 }
 
-impl<T: Default + Serialize + DeserializeOwned> ConfigLoader<T> {
+impl<T: Default + Serialize + DeserializeOwned + JsonSchema> ConfigLoader<T> {
     /// A loader for the program of this name, with the defaults and its optional file.
     pub fn new(program: impl Into<String>) -> Self {
         Self {
@@ -49,7 +51,6 @@ impl<T: Default + Serialize + DeserializeOwned> ConfigLoader<T> {
             files: Vec::new(),
             assignments: Vec::new(),
             environment: None,
-            tags: &[],
             configuration: PhantomData,
         }
     }
@@ -80,14 +81,6 @@ impl<T: Default + Serialize + DeserializeOwned> ConfigLoader<T> {
         self
     }
 
-    /// Names keys that say of which kind their table is, as `venue.slippage.kind`. Kinds have fields of their own: where a
-    /// layer sets another kind, what lower layers say of the old one's fields does not hold any more.
-    #[must_use]
-    pub const fn tags(mut self, tags: &'static [&'static str]) -> Self {
-        self.tags = tags;
-        self
-    }
-
     /// Reads all layers and makes the configuration of them.
     ///
     /// # Errors
@@ -98,12 +91,27 @@ impl<T: Default + Serialize + DeserializeOwned> ConfigLoader<T> {
         let defaults = serde_json::to_value(T::default()).map_err(|error| self.broken(&error))?;
         let mut settings = self.settings(&defaults)?;
         let mut base = defaults.clone();
-        for tag in self.tags {
-            leave_old_kind(tag, &mut base, &mut settings);
+        for kinds in kinds::kinds(&schema::schema::<T>(&self.program, &defaults)) {
+            kinds.leave_old(&mut base, &mut settings)?;
         }
         let (config, settings) = Self::extract(settings, &base, &defaults)?;
         let values = serde_json::to_value(&config).map_err(|error| self.broken(&error))?;
-        Ok(Loaded { config, values, settings })
+        Ok(Loaded { config, program: self.program, defaults, values, settings })
+    }
+
+    /// The documents of these settings in the book, by their file names: the reference and the JSON schema.
+    ///
+    /// # Errors
+    ///
+    /// When the defaults cannot be written down.
+    pub fn documents(&self) -> Result<[(String, String); 2], ConfigurationError> {
+        let defaults = serde_json::to_value(T::default()).map_err(|error| self.broken(&error))?;
+        let schema = schema::schema::<T>(&self.program, &defaults);
+        let text = serde_json::to_string_pretty(&schema).map_err(|error| self.broken(&error))?;
+        Ok([
+            (format!("{}.md", self.program), reference::reference(&self.program, &schema)),
+            (format!("{}.schema.json", self.program), format!("{text}\n")),
+        ])
     }
 
     fn settings(&self, defaults: &serde_json::Value) -> Result<Vec<Setting>, ConfigurationError> {
@@ -181,6 +189,8 @@ impl<T: Default + Serialize + DeserializeOwned> ConfigLoader<T> {
 pub struct Loaded<T> {
     /// The configuration.
     pub config: T,
+    program: String,
+    defaults: serde_json::Value,
     values: serde_json::Value,
     settings: Vec<Setting>,
 }
@@ -191,12 +201,34 @@ impl<T> Loaded<T> {
         effective::settings(&self.values, &self.settings)
     }
 
-    /// Writes [`effective`](Self::effective) to stdout, as a table or as one JSON array.
+    /// Writes what `config` of a program was asked for to stdout: the settings in force, their JSON schema, or their reference.
     ///
     /// # Errors
     ///
     /// When stdout fails.
-    pub fn print_effective(&self, format: OutputFormat) -> anyhow::Result<()> {
+    pub fn print(&self, arguments: &ConfigArguments, format: OutputFormat) -> anyhow::Result<()>
+    where
+        T: JsonSchema,
+    {
+        if arguments.schema {
+            return print_json(&self.schema());
+        }
+        if arguments.reference {
+            return print_text(&reference::reference(&self.program, &self.schema()));
+        }
+        self.print_effective(format)
+    }
+
+    /// The JSON schema of the settings, with the defaults of this program.
+    fn schema(&self) -> serde_json::Value
+    where
+        T: JsonSchema,
+    {
+        schema::schema::<T>(&self.program, &self.defaults)
+    }
+
+    /// Writes [`effective`](Self::effective) to stdout, as a table or as one JSON array.
+    fn print_effective(&self, format: OutputFormat) -> anyhow::Result<()> {
         let settings = self.effective();
         if format == OutputFormat::Json {
             return print_json(&settings);
@@ -212,7 +244,7 @@ impl<T> Loaded<T> {
     /// The error for a value that has the right type and still makes no sense; `key` is dotted.
     ///
     /// ```
-    /// # #[derive(Default, serde::Serialize, serde::Deserialize)]
+    /// # #[derive(Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
     /// # struct Config { folds: u32 }
     /// # let loaded = command_line::ConfigLoader::<Config>::new("example").load()?;
     /// let error = loaded.refusal("folds", "must be at least 1");
@@ -226,38 +258,6 @@ impl<T> Loaded<T> {
             origin: effective::origin(&path, &self.settings),
             reason: reason.into(),
         }
-    }
-}
-
-/// Forgets the fields of the kind that a table had before `tag` was set to another one: those of the defaults and of lower
-/// layers.
-fn leave_old_kind(tag: &str, base: &mut serde_json::Value, settings: &mut Vec<Setting>) {
-    let key: Vec<String> = tag.split('.').map(str::to_owned).collect();
-    let Some((_, table)) = key.split_last() else { return };
-    let pointer = format!("/{}", table.join("/"));
-    let field = format!("/{}", key.join("/"));
-    let mut kind = base.pointer(&field).and_then(serde_json::Value::as_str).map(str::to_owned);
-    let mut at = 0;
-    while at < settings.len() {
-        let set = (settings[at].key == key).then(|| settings[at].value.as_str().map(str::to_owned)).flatten();
-        if set.is_some() && set != kind {
-            kind = set;
-            if let Some(fields) = base.pointer_mut(&pointer).and_then(serde_json::Value::as_object_mut) {
-                fields.clear();
-            }
-            let origin = settings[at].origin.clone();
-            let mut place = 0;
-            settings.retain(|setting| {
-                place += 1;
-                let is_before = place <= at && !setting.origin.is_layer_of(&origin);
-                !(is_before && setting.key.starts_with(table))
-            });
-            at = settings
-                .iter()
-                .position(|setting| setting.key == key && setting.origin == origin)
-                .unwrap_or(at);
-        }
-        at += 1;
     }
 }
 

@@ -2,7 +2,10 @@
 
 mod effective;
 mod error;
+mod kinds;
 mod loader;
+mod reference;
+mod schema;
 mod setting;
 mod sources;
 

@@ -1,13 +1,14 @@
 //! The section `explanation`.
 
 use anyhow::{Context, ensure};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supervised::explanation::{BackgroundConfig, PathConfig, PermutationConfig};
 
 use super::Arguments;
 
 /// How models are explained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ExplanationSection {
     /// Windows that are explained.

@@ -1,6 +1,7 @@
 //! What the section `tuning` of the configuration can say.
 
 use anyhow::{Context, ensure};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supervised::metrics::MetricName;
 use supervised::tuning::{
@@ -15,7 +16,7 @@ const FEW_VALUES: i64 = 64;
 
 /// How settings are searched. Flat, so that configuration layers can change one value without the others: a table of a
 /// sampler or a pruner that is not chosen does nothing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct TuningSection {
     /// Walk-forward folds of `validation_days` each; the last is that of a training.
@@ -37,7 +38,7 @@ pub(crate) struct TuningSection {
 }
 
 /// A sampler by its name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum SamplerKind {
     /// Tree-structured Parzen estimators.
@@ -48,7 +49,7 @@ pub(crate) enum SamplerKind {
 }
 
 /// A pruner by its name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum PrunerKind {
     /// The median rule.
@@ -61,7 +62,7 @@ pub(crate) enum PrunerKind {
 }
 
 /// Hyperband without its largest resource, which is folds × epochs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct HyperbandSection {
     /// Epochs before the first decision.

@@ -15,6 +15,7 @@ mod leak;
 mod noise;
 
 use market_data::{CandleSeries, SeriesKey};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use leak::PlantedLeak;
@@ -25,7 +26,7 @@ use crate::pipeline::{Masking, Outside};
 use crate::spec::{FeatureSpec, PriceScale};
 
 /// How thoroughly to look.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuditOptions {
     /// Moments after which everything is replaced by noise.

@@ -1,5 +1,6 @@
 //! Scalers: columns of like size, by what the training rows show.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{TrainingFrame, check_frames, gather};
@@ -15,7 +16,7 @@ use crate::frame::FeatureFrame;
 /// assert_eq!(options, ScalerOptions::Standard { clip: Some(4.0) });
 /// # Ok::<(), toml::de::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "scaler", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ScalerOptions {
     /// `(x - mean) / standard deviation` (of the population).

@@ -1,5 +1,6 @@
 //! Selections: columns that say something, and do not say it twice.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::scaler::mean_and_deviation;
@@ -8,7 +9,7 @@ use crate::error::FeatureError;
 use crate::group::time::cycle_millis;
 
 /// Which columns are left out.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SelectionOptions {
     /// Variance filter: columns whose variance on the training rows is at most this are left out. 0 leaves out

@@ -1,5 +1,6 @@
 //! Group `cross_asset`: how the symbol moves with another one.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::column::{ColumnInfo, Group};
@@ -10,7 +11,7 @@ use crate::plan::check_periods;
 ///
 /// The reference's candles are given with [`crate::Outside`] or [`crate::FeaturePipeline::tell_reference`]. A
 /// candle for which the reference has none masks the row, and its windows begin anew.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CrossAssetOptions {
     /// Whether there are such columns.

@@ -1,5 +1,6 @@
 //! Cycles: the Hilbert transform's dominant cycle.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::column::{ColumnInfo, Group, Unit};
@@ -14,7 +15,7 @@ use crate::plan::Planned;
 const WARM_UP: usize = 600;
 
 /// Which cycle columns there are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CycleOptions {
     /// Whether the group's seven columns are computed at all.

@@ -1,5 +1,6 @@
 //! Group `exogenous`: series from outside the market.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::column::{ColumnInfo, Group};
@@ -9,7 +10,7 @@ use crate::error::FeatureError;
 ///
 /// A value counts from the moment at which it was **known** ([`market_data::ExogenousSeries::known_at`]), never
 /// from the time that it describes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExogenousOptions {
     /// Whether there are such columns.
@@ -25,7 +26,7 @@ impl Default for ExogenousOptions {
 }
 
 /// One column from outside.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExogenousColumn {
     /// Name of the series in the store; `{symbol}` stands for the symbol as exchanges write it, `BTCUSDT`.
@@ -41,7 +42,7 @@ pub struct ExogenousColumn {
 }
 
 /// What is made of a value from outside.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transform {
     /// The value itself.

@@ -1,6 +1,7 @@
 //! Group `higher_timeframe`: which longer timeframes, and what on them.
 
 use market_data::Timeframe;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -15,7 +16,7 @@ use crate::plan::Planned;
 /// candles of the longer timeframe, of the indicator that the other groups know under this name. The defaults have
 /// finite windows, because a smoothing average on a long timeframe needs very many short candles before it
 /// has forgotten where it began.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HigherTimeframeOptions {
     /// Whether there are such columns.

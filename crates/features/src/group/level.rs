@@ -1,5 +1,6 @@
 //! Columns of support and resistance.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::column::{ColumnInfo, Group, Unit};
@@ -8,7 +9,7 @@ use crate::indicator::pivot_level::PivotLevels;
 use crate::plan::{Planned, check_period, check_periods};
 
 /// Which columns of support and resistance there are.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LevelOptions {
     /// Whether there are columns of this group at all.

@@ -1,5 +1,6 @@
 //! Oscillators: how far and how steadily the price has moved, and where in its range it stands.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::column::{ColumnInfo, Group};
@@ -13,7 +14,7 @@ use crate::indicator::ultimate_oscillator::UltimateOscillator;
 use crate::plan::{Planned, check_period, check_periods, ema_alpha, memory_of};
 
 /// Which oscillators to compute. An empty list gives no columns.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MomentumOptions {
     /// Whether the group gives any columns.
@@ -41,7 +42,7 @@ pub struct MomentumOptions {
 }
 
 /// Periods of a slow stochastic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StochasticPeriods {
     /// Candles among which the close is placed, at least 1.
@@ -53,7 +54,7 @@ pub struct StochasticPeriods {
 }
 
 /// Periods of a stochastic of the relative strength index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StochasticRsiPeriods {
     /// Period of the relative strength index, at least 2.
@@ -65,7 +66,7 @@ pub struct StochasticRsiPeriods {
 }
 
 /// Periods of an ultimate oscillator, which rise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UltimatePeriods {
     /// The period that weighs four parts of seven, at least 1.
@@ -77,7 +78,7 @@ pub struct UltimatePeriods {
 }
 
 /// Periods of a percentage price oscillator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PercentagePricePeriods {
     /// Period of the fast exponential average, at least 2.

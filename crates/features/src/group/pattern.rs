@@ -1,5 +1,6 @@
 //! Candlestick patterns.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::column::{ColumnInfo, Group};
@@ -9,7 +10,7 @@ pub use crate::indicator::candlestick::Pattern;
 use crate::plan::Planned;
 
 /// Which pattern columns there are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PatternOptions {
     /// Whether the group's columns are computed at all.

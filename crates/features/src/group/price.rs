@@ -1,5 +1,6 @@
 //! Returns and the shape of the newest candle.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::column::{ColumnInfo, Group};
@@ -9,7 +10,7 @@ use crate::indicator::log_return::LogReturns;
 use crate::plan::{Planned, check_periods};
 
 /// Which returns to compute, and whether the candle's shape. An empty list gives no columns.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PriceOptions {
     /// Whether the group gives any columns.

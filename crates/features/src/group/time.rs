@@ -1,5 +1,6 @@
 //! The calendar: where in the day, week, month and year, and which markets are open.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::column::{ColumnInfo, Group};
@@ -9,7 +10,7 @@ use crate::plan::Planned;
 
 /// Which time columns there are. All take the close of the candle, which is the moment of the decision, in
 /// UTC.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TimeOptions {
     /// Whether the group's columns are computed at all.

@@ -1,5 +1,6 @@
 //! Moving averages and the direction of the price.
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ use crate::plan::{Planned, check_period, check_periods, ema_alpha, memory_of};
 
 /// The columns about moving averages and the direction of the price. Periods are in candles; an empty list
 /// gives no column.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrendOptions {
     /// Whether the group is there at all.
@@ -49,7 +50,7 @@ pub struct TrendOptions {
 }
 
 /// Periods of the moving average convergence/divergence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MacdPeriods {
     /// Period of the fast average, shorter than that of the slow one.
@@ -61,7 +62,7 @@ pub struct MacdPeriods {
 }
 
 /// Settings of SuperTrend.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SuperTrendSettings {
     /// Period of the average true range.
@@ -71,7 +72,7 @@ pub struct SuperTrendSettings {
 }
 
 /// Settings of the parabolic stop and reverse.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SarSettings {
     /// What the factor of approach begins with and grows by.

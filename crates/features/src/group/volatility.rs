@@ -1,5 +1,6 @@
 //! Columns of the size of movements.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::column::{ColumnInfo, Group, Unit};
@@ -13,7 +14,7 @@ use crate::indicator::true_range::{AverageTrueRange, KeltnerChannel, NormalizedA
 use crate::plan::{Planned, check_period, check_periods, ema_alpha, memory_of};
 
 /// Which columns of the size of movements there are. A list without entries gives no column.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct VolatilityOptions {
     /// Whether there are columns of this group at all.
@@ -44,7 +45,7 @@ pub struct VolatilityOptions {
 }
 
 /// One pair of Bollinger Bands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BollingerOptions {
     /// Candles of the mean and of the standard deviation.
@@ -54,7 +55,7 @@ pub struct BollingerOptions {
 }
 
 /// One Keltner Channel.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KeltnerOptions {
     /// Period of the exponential average in the middle.

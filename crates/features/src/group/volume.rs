@@ -1,5 +1,6 @@
 //! Columns of volume and where it went.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::column::{ColumnInfo, Group, Unit};
@@ -13,7 +14,7 @@ use crate::indicator::vwap::{DayVwapDistance, RollingVwapDistance};
 use crate::plan::{Planned, check_period, check_periods, ema_alpha, memory_of};
 
 /// Which columns of volume there are. A list without entries gives no column.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct VolumeOptions {
     /// Whether there are columns of this group at all.
@@ -43,7 +44,7 @@ pub struct VolumeOptions {
 }
 
 /// One Chaikin A/D Oscillator.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdoscOptions {
     /// Period of the exponential average that is subtracted from.

@@ -1,5 +1,6 @@
 //! Group `yata`: indicators of the library of that name which this crate has none of its own for.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use yata::indicators::{
     AwesomeOscillator, DetrendedPriceOscillator, FisherTransform, HullMovingAverage, IchimokuCloud,
@@ -16,7 +17,7 @@ use crate::plan::Planned;
 ///
 /// Off by default: they are slower than this crate's own, and no second program confirms them as TA-Lib
 /// confirms those. See `docs/decisions/0006-own-indicators.md`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct YataOptions {
     /// Whether there are such columns.
@@ -26,7 +27,7 @@ pub struct YataOptions {
 }
 
 /// An indicator of `yata`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum YataIndicator {
     /// Median price: mean of 5 candles minus mean of 34.

@@ -1,5 +1,6 @@
 //! Candlestick patterns as TA-Lib recognises them, all from one pass.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Node;
@@ -7,7 +8,7 @@ use crate::bar::Bar;
 use crate::error::FeatureError;
 
 /// A candlestick pattern.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pattern {
     /// Open and close nearly equal.

@@ -4,6 +4,7 @@
 //! none does.
 
 use market_data::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::plan::SplitPlan;
@@ -23,7 +24,7 @@ fn impossible(range: TimeRange, reason: String) -> LabelError {
 }
 
 /// Train on what comes before `train_end`, test on what comes after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Holdout {
     /// Where training begins. Absent: where the data do.
@@ -71,7 +72,7 @@ impl Holdout {
 }
 
 /// Test on the last days, train on all that comes before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LastDays {
     /// How many days to test on, of 24 hours; at least 1.
@@ -111,7 +112,7 @@ impl LastDays {
 }
 
 /// Test on the last part of the time, train on all that comes before: for data of any length.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LastShare {
     /// How much of the time to test on, above 0 and below 1.

@@ -1,6 +1,7 @@
 //! One division of time as a flat section of a configuration file.
 
 use market_data::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::plan::SplitPlan;
@@ -15,7 +16,7 @@ use crate::error::LabelError;
 /// split = "last-share"
 /// share = 0.2
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SplitSetting {
     /// Which one.
@@ -33,7 +34,7 @@ pub struct SplitSetting {
 }
 
 /// A splitter that gives one division.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SplitKind {
     /// [`LastShare`].

@@ -18,6 +18,7 @@ mod report;
 mod sweep;
 mod trend;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use barrier::search_barrier_distance;
@@ -32,7 +33,7 @@ use crate::labeler::Labeler;
 use crate::splits::TrainCandles;
 
 /// Whether Sell and Buy share one threshold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Symmetry {
     /// One threshold, so that the share of Hold is the one wanted; how the rest divides into Sell and Buy is
@@ -44,7 +45,7 @@ pub enum Symmetry {
 }
 
 /// Whose class shares are to be near the target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Objective {
     /// All series together: exact to one candle, and each series as it comes.

@@ -8,6 +8,7 @@ mod side_table;
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::candle::{Candle, CandleFault};
@@ -30,7 +31,7 @@ pub use gather::{Gathered, files_of, gather_candles};
 use side_table::SideTable;
 
 /// What a file is read as, where its header does not tell or tells wrong.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// What the columns say.
@@ -66,7 +67,7 @@ impl std::str::FromStr for Kind {
 }
 
 /// How files are imported.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ImportOptions {
     /// What the files hold.

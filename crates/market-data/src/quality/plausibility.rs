@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{MarketDataError, Place};
@@ -21,7 +22,7 @@ use super::{Inspected, Policy, Refusal};
 const ENOUGH: usize = 500;
 
 /// A way in which a series differs from every market.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SignKind {
     /// Prices contradict the known history of the symbol.
@@ -74,7 +75,7 @@ pub struct Sign {
 }
 
 /// The gate: refuses series with signs, unless they are accepted by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Plausibility {
     /// Signs that the user knows about.

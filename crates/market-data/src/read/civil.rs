@@ -39,7 +39,7 @@ impl CivilTime {
 }
 
 /// The order of day and month where the year stands last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DateOrder {
     /// `31/12/2024`

@@ -14,6 +14,7 @@ mod time_cell;
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{MarketDataError, Place};
@@ -36,7 +37,7 @@ use header::{candle_layout, headerless_layout};
 use raw::RowAssembler;
 
 /// What a reader cannot know from the file alone.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReadOptions {
     /// Names for the columns of a file without a header, or instead of its own.

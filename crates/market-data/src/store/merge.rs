@@ -1,5 +1,6 @@
 //! New candles meet stored ones.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::candle::Candle;
@@ -10,7 +11,7 @@ use crate::symbol::SeriesKey;
 use super::Appended;
 
 /// What to do when a new candle differs from the stored one of the same time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnConflict {
     /// Take nothing, and name the first difference.

@@ -2,6 +2,7 @@
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand_distr::{Distribution, Exp1, StandardNormal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::market::{MarketShape, SyntheticSymbol};
@@ -22,7 +23,7 @@ const CALM: f64 = 0.05;
 /// ln V_t = ln V̄ + `volume_elasticity` · ln(range_t/σ̄ + 0.05) + u_t, where range is ln(high/low), σ̄ the typical
 /// standard deviation of a candle and u an AR(1) process: volume moves with volatility (Karpoff 1987,
 /// "The relation between price changes and trading volume") and has a memory of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CandleStyle {
     /// Elasticity of volume to the candle's range; 0 unlinks them.

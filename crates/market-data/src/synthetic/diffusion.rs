@@ -2,13 +2,14 @@
 
 use rand::Rng;
 use rand_distr::{Distribution, Poisson, StandardNormal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::parameter::{finite, not_negative, positive};
 use crate::error::MarketDataError;
 
 /// Geometric Brownian motion dS = μ S dt + σ S dW (Black and Scholes 1973, equation 1), sampled exactly.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GeometricBrownianMotion {
     /// Start price S₀ (quote currency); candles scale it to their symbol's own start price.
@@ -74,7 +75,7 @@ impl GeometricBrownianMotion {
 /// Merton's jump diffusion (Merton 1976, "Option pricing when underlying stock returns are
 /// discontinuous", equation 3, with log-normal jumps), sampled exactly:
 /// d ln S = (μ − σ²/2 − λκ) dt + σ dW + J dN, J ~ N(m, δ²), κ = exp(m + δ²/2) − 1.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MertonJumpDiffusion {
     /// Start price S₀ (quote currency); candles scale it to their symbol's own start price.
@@ -183,7 +184,7 @@ impl MertonJumpDiffusion {
 /// Gillespie 1996, "Exact numerical simulation of the Ornstein-Uhlenbeck process", equation 1.9).
 ///
 /// As a price model X is the *logarithm* of the price relative to the symbol's start price.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OrnsteinUhlenbeck {
     /// Start value X₀.

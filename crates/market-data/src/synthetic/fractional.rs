@@ -2,6 +2,7 @@
 
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::diffusion::exponentials;
@@ -13,7 +14,7 @@ use crate::error::MarketDataError;
 /// Gaussian, E\[B_H(s) B_H(t)\] = (s^{2H} + t^{2H} − |t − s|^{2H})/2.
 ///
 /// H > 1/2 trends, H < 1/2 reverts, H = 1/2 is Brownian motion.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FractionalBrownianMotion {
     /// Start price S₀ (quote currency); candles scale it to their symbol's own start price.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::parameter::{not_negative, positive};
@@ -19,7 +20,7 @@ const MOST_DECIMALS: u32 = 15;
 const MOST_CANDLES: usize = 200_000_000;
 
 /// One symbol of a synthetic market and the grids on which it trades.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SyntheticSymbol {
     /// The symbol, in ccxt's spelling.
@@ -103,7 +104,7 @@ impl SyntheticSymbol {
 }
 
 /// How large a market is to be, and from which seed it grows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MarketShape {
     /// The symbols; each is a series of its own.

@@ -1,5 +1,6 @@
 //! Every synthetic market behind one name, for configuration files.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::candles::CandleStyle;
@@ -20,7 +21,7 @@ use crate::error::MarketDataError;
 /// horizon = 8
 /// strength = 0.3
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "model", rename_all = "kebab-case")]
 #[expect(clippy::large_enum_variant, reason = "one per run, not many in a row")]
 pub enum SyntheticModel {

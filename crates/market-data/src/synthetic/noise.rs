@@ -1,6 +1,7 @@
 //! A market in which there is nothing to learn.
 
 use rand_distr::{Distribution, StandardNormal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::candles::{CandleWriter, bridge_extremes};
@@ -17,7 +18,7 @@ use crate::series::CandleSeries;
 ///
 /// Neither the direction nor the size of any later return depends on anything that came before, so the
 /// best possible forecast is the same for every candle. Who finds more here has leaked the future.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NoiseMarket {
     /// Candles h over which the return is classified.

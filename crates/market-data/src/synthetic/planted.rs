@@ -1,6 +1,7 @@
 //! A market whose next move is partly known, and exactly how much.
 
 use rand_distr::{Distribution, StandardNormal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::candles::{CandleWriter, bridge_extremes};
@@ -32,7 +33,7 @@ const VOLUME_DECIMALS: u32 = 9;
 /// - variance σ² h + a² σ² (1 − φ²) Σ_{n=1}^{Q} (1 + φ + … + φ^{n−1})².
 ///
 /// Classes are sell (R < −θ), hold and buy (R > θ).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PlantedMarket {
     /// Candles h over which the return is classified.

@@ -1,6 +1,7 @@
 //! The regimes of a market: what they are and how they follow each other.
 
 use rand::{Rng, RngExt};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::parameter::{finite, not_negative, positive, within};
@@ -43,7 +44,7 @@ impl Regime {
 }
 
 /// How the market behaves within a regime.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegimeProfile {
     /// Drift of the log price per year, for a symbol of β = 1.
@@ -77,7 +78,7 @@ impl RegimeProfile {
 }
 
 /// A profile for each regime; together they are a Markov chain.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RegimeProfiles {
     /// Profile of [`Regime::Bull`].

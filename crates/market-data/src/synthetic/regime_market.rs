@@ -3,6 +3,7 @@
 use rand::Rng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand_distr::{ChiSquared, Distribution, StandardNormal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::candles::{CandlePainter, CandleStyle};
@@ -29,7 +30,7 @@ const BUSIEST_HOUR: f64 = 15.0;
 /// variance, the hour's season s, and log variances x that follow AR(1) processes per candle (stochastic
 /// volatility: Taylor 1986, "Modelling financial time series", chapter 3), shifted so that E\[e^x\] = 1.
 /// The last term, weak by default, keeps long histories within reach of their tick grid.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RegimeMarket {
     /// The regimes and how they follow each other.

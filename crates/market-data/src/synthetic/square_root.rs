@@ -2,6 +2,7 @@
 
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, Gamma, Poisson, StandardNormal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::diffusion::{exponentials, walk};
@@ -12,7 +13,7 @@ use crate::error::MarketDataError;
 /// sampled exactly from its non-central chi-square transition law (their equation 18).
 ///
 /// As a price model X is the price level relative to the symbol's start price.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CoxIngersollRoss {
     /// Start value X₀ ≥ 0.
@@ -90,7 +91,7 @@ impl CoxIngersollRoss {
 /// Sampled by Andersen's quadratic-exponential scheme with central weights and the martingale correction
 /// (Andersen 2008, "Simple and efficient simulation of the Heston stochastic volatility model", sections
 /// 3.2 and 4). Mean and variance of V are matched exactly over a step, the rest to O(dt).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Heston {
     /// Start price S₀ (quote currency); candles scale it to their symbol's own start price.

@@ -1,6 +1,7 @@
 //! Steps of older policies, kept to learn from again.
 
 use rand::{Rng, RngExt};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{Reader, Writer};
@@ -11,7 +12,7 @@ use crate::rollout::{Rollout, RolloutShape};
 
 /// An experience buffer: what was done under older policies is learned from again, corrected by V-trace
 /// (Espeholt et al. 2018, arXiv 1802.01561, equation 1) with the probabilities of that time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExperienceConfig {
     /// Steps that are kept, at least `steps`; whole sequences of `steps`, as many as fit.

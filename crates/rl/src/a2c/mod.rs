@@ -3,6 +3,7 @@
 
 mod experience;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::experience::Experience;
@@ -23,7 +24,7 @@ use crate::schedule::Schedule;
 use crate::training::{Learner, Progress, ReplayTerms};
 
 /// Settings of [`A2c`]. The defaults are Stable-Baselines3's (whose budget of steps is an argument instead).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct A2cConfig {
     /// Steps of all environments to take; schedules run over them.

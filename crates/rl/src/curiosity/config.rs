@@ -1,5 +1,6 @@
 //! Settings of curiosity.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::RlError;
@@ -8,7 +9,7 @@ use crate::on_policy::{expect_positive, expect_within};
 use crate::optimiser::OptimiserConfig;
 
 /// Settings of [`super::CuriousEnvironment`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CuriosityConfig {
     /// What normalised novelty is multiplied by before it is added to rewards, at least 0.

@@ -1,5 +1,6 @@
 //! Settings of DQN.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::loss::Loss;
@@ -10,7 +11,7 @@ use crate::replay::{PrioritisedConfig, PriorityTree};
 use crate::schedule::Schedule;
 
 /// Settings of [`super::Dqn`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DqnConfig {
     /// Steps of environments that training takes in all; what anneals over training is measured by it.
@@ -77,7 +78,7 @@ impl Default for DqnConfig {
 }
 
 /// What is kept, and how it is chosen from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReplayConfig {
     /// Transitions that are kept.

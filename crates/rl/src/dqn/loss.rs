@@ -1,12 +1,13 @@
 //! Values of actions, what they should be, and the loss between the two with its derivative.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::RlError;
 use crate::value_policy::best;
 
 /// Loss of one temporal-difference error.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Loss {
     /// Half the square up to the threshold, linear beyond it (Huber 1964); with 1, PyTorch's

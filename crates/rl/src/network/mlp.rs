@@ -1,6 +1,7 @@
 //! The multilayer perceptron, by hand.
 
 use pulp::Arch;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::initialisation::{Initialisation, orthogonal, uniform};
@@ -10,7 +11,7 @@ use crate::error::RlError;
 use crate::random::generator;
 
 /// What follows a hidden layer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activation {
     /// Hyperbolic tangent; Stable-Baselines3's for A2C and PPO.
@@ -21,7 +22,7 @@ pub enum Activation {
 }
 
 /// Shape of an MLP. The default is Stable-Baselines3's `MlpPolicy` of A2C and PPO.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MlpConfig {
     /// Widths of the hidden layers, from the input on; none: one linear layer.

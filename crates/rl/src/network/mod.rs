@@ -17,6 +17,7 @@ pub use mlp::{Activation, Mlp, MlpConfig, OutputHead};
 #[cfg(feature = "sequence-networks")]
 pub use sequence::{SequenceConfig, SequenceNetwork};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::RlError;
@@ -51,7 +52,7 @@ pub struct SequenceBatch<'a> {
 }
 
 /// Which network, and its sizes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "network", rename_all = "kebab-case")]
 pub enum NetworkConfig {
     /// Dense layers over the whole observation.

@@ -15,6 +15,7 @@ use networks::{
     Architecture, LstmConfig, NetworkRun, parameter_gradients, parameters, values, with_parameters,
 };
 use rand::Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::initialisation::orthogonal;
@@ -23,7 +24,7 @@ use crate::error::RlError;
 use crate::random::{derived_seed, generator};
 
 /// Sizes of a [`SequenceNetwork`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SequenceConfig {
     /// The body. Its dropout has to be 0: what explores here is the policy. Columns and seed of an xLSTM are set from the

@@ -2,6 +2,7 @@
 //! Stable-Baselines3.
 
 use rand::seq::SliceRandom;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::actor_critic::ActorCritic;
@@ -18,7 +19,7 @@ use crate::schedule::Schedule;
 use crate::training::{Learner, Progress};
 
 /// Settings of [`Ppo`]. The defaults are Stable-Baselines3's (whose budget of steps is an argument instead).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PpoConfig {
     /// Steps of all environments to take; schedules run over them.

@@ -13,6 +13,7 @@ pub use n_step::NStep;
 pub use prioritised::{PrioritisedSampler, PriorityTree};
 pub use uniform::UniformSampler;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{Reader, Writer};
@@ -21,7 +22,7 @@ use crate::random::generator;
 
 /// How transitions are replayed more often that taught more (Schaul, Quan, Antonoglou and Silver 2016,
 /// "Prioritized experience replay", proportional variant).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PrioritisedConfig {
     /// Exponent α of priorities; 0 chooses all alike.

@@ -15,6 +15,7 @@ mod tests;
 
 use market_data::{Timeframe, Timestamp};
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trading::account::InstrumentTerms;
 use trading::strategy::Strategy;
@@ -33,7 +34,7 @@ use crate::error::SimError;
 use crate::venue::{Traffic, Venue, VenueCandle, VenueConfig};
 
 /// What a backtest is run with, but for strategy and data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BacktestConfig {
     /// Cash at the start, in settlement currency.

@@ -2,13 +2,14 @@
 
 use market_data::{CandleSeries, Instrument, InstrumentRules, Market};
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trading::account::{InstrumentTerms, MarginTier, MarginTiers};
 
 use crate::error::SimError;
 
 /// Fees, leverage and margin that are assumed where an instrument states none.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CostAssumptions {
     /// Fee of a maker on spot, as a fraction of the notional.

@@ -1,10 +1,11 @@
 //! The gate between a backtest and money: promote or not, and why.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trading::TradingError;
 
 /// What a strategy must show to be promoted.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SkillGate {
     /// Least deflated Sharpe ratio, a probability.

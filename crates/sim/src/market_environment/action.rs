@@ -1,12 +1,13 @@
 //! What actions mean.
 
 use rl::{Action, Actions, RlError, Space};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SimError;
 
 /// What actions mean. Positions are signed shares; see [`super::Sizing`] for what they are shares of.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "scheme", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ActionScheme {
     /// Of each asset: 0 holds, 1 buys, 2 sells. Buying wants `exposure`, selling wants it short (nothing where shorts are not

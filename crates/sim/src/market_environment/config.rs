@@ -1,5 +1,6 @@
 //! How environments are set.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::action::ActionScheme;
@@ -7,7 +8,7 @@ use super::reward::{RewardTerm, WeightedReward};
 use crate::error::SimError;
 
 /// How environments are set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MarketEnvironmentConfig {
     /// How many step together.
@@ -41,7 +42,7 @@ pub struct MarketEnvironmentConfig {
 }
 
 /// What is seen of positions and account.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ObservedAccount {
     /// Of each asset exposure (signed notional over equity), unrealised return on its cost and candles in trade over the episode's
@@ -55,7 +56,7 @@ pub enum ObservedAccount {
 }
 
 /// What positions are shares of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sizing {
     /// Of equity at the close of the decision, as [`trading::strategy::TargetPosition::Exposure`].
@@ -67,7 +68,7 @@ pub enum Sizing {
 }
 
 /// A cost that is drawn evenly between two bounds at the start of each episode.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CostRange {
     /// The lowest.
@@ -85,7 +86,7 @@ impl CostRange {
 }
 
 /// What trading costs, as fractions of notional.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CostConfig {
     /// Fee of a taker.
@@ -97,7 +98,7 @@ pub struct CostConfig {
 }
 
 /// Costs that rise while one learns. Steps are counted per environment from the last reset; an episode keeps what it began with.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CostCurriculum {
     /// Share of the costs at first.
@@ -107,7 +108,7 @@ pub struct CostCurriculum {
 }
 
 /// When an account ends. Both ends terminate the episode.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MarginConfig {
     /// Everything is liquidated where equity falls to this share of the notional of all positions. All prices are taken to go
@@ -120,7 +121,7 @@ pub struct MarginConfig {
 }
 
 /// Where episodes begin and end. Each lies within one run of rows without gap; data that end truncate it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum EpisodeConfig {
     /// Begins at a random row of a random series, all as likely, and lasts `length` steps. Of a run that is shorter, all.
@@ -133,7 +134,7 @@ pub enum EpisodeConfig {
 }
 
 /// How observations are blurred in training; prices and accounts stay exact.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
     /// Standard deviation of the noise on each feature, 0 for none. A number of a row has the same noise in all windows of an

@@ -1,6 +1,7 @@
 //! Where an episode is, and what was drawn for it.
 
 use rand::{Rng, RngExt};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::config::{CostConfig, EpisodeConfig, MarketEnvironmentConfig};
@@ -33,7 +34,7 @@ pub(super) struct Episodes {
 }
 
 /// Where an episode is, and what was drawn for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Episode {
     pub portfolio: usize,
     /// The row at whose close it began.

@@ -1,11 +1,12 @@
 //! What a step is worth.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SimError;
 
 /// One thing that is rewarded. Returns are of equity, from close to close, after all costs.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "term", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum RewardTerm {
     /// `ln(equity / equity before)`; equity counts as at least 0.0001 of the episode's cash.
@@ -33,7 +34,7 @@ pub enum RewardTerm {
 }
 
 /// A term and its weight; the reward is the weighted sum of all.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WeightedReward {
     /// What is rewarded.

@@ -1,11 +1,12 @@
 //! How metrics are computed.
 
 use market_data::Timeframe;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trading::TradingError;
 
 /// Which returns a figure was computed from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Basis {
     /// Returns of UTC days: the convention, and what targets are stated for.
@@ -16,7 +17,7 @@ pub enum Basis {
 }
 
 /// Settings of [`super::Metrics`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MetricsConfig {
     /// Which returns the headline figures, the rolling ones and those against a benchmark are computed from.

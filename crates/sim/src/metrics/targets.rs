@@ -1,5 +1,6 @@
 //! The targets of the product, and which of them a result meets.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trading::TradingError;
 
@@ -49,7 +50,7 @@ pub enum Verdict {
 }
 
 /// Thresholds of the targets. Fractions, not percent.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Targets {
     /// At least this Sharpe ratio.

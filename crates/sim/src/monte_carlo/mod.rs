@@ -14,6 +14,7 @@ mod tests;
 use rayon::prelude::*;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trading::TradingError;
 
@@ -33,7 +34,7 @@ const FEWEST_PATHS: usize = 1_000;
 const MOST_PATHS: usize = 100_000;
 
 /// How a path is made from the recorded returns.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum MonteCarloMethod {
     /// The same returns in a random order: the final equity stays, the drawdown varies. For trades; it destroys the
@@ -63,7 +64,7 @@ pub enum MonteCarloMethod {
 }
 
 /// Settings of [`monte_carlo`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MonteCarloConfig {
     /// Paths, 1,000 to 100,000.

@@ -2,6 +2,7 @@
 
 use networks::Architecture;
 use rl::{ActorCriticConfig, Algorithm, NetworkConfig, Recipe, SequenceConfig};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supervised::ModelBundle;
 
@@ -11,7 +12,7 @@ use crate::error::SimError;
 use crate::market_environment::MarketEnvironmentConfig;
 
 /// How the network of the model goes on learning.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FineTuning {
     /// What the learning rate of the model's network is multiplied by.
@@ -27,7 +28,7 @@ impl Default for FineTuning {
 }
 
 /// How a policy is trained over a model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PolicyConfig {
     /// Algorithm, networks, settings.

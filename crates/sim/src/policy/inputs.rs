@@ -3,6 +3,7 @@
 use features::FeatureFrame;
 use market_data::{CandleSeries, SeriesKey, Timestamp};
 use rust_decimal::prelude::ToPrimitive;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supervised::{CandleSource, FrameEncoding, ModelBundle, Predictor};
 
@@ -11,7 +12,7 @@ use crate::error::SimError;
 use crate::market_environment::MarketFrame;
 
 /// What of a model a policy sees.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum InputSource {
     /// The hidden vector that the head of the model sees. The network is frozen: each series is run through it once, and all
@@ -24,7 +25,7 @@ pub enum InputSource {
 }
 
 /// What a policy sees of the market.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PolicyInputs {
     /// Hidden vectors or features.

@@ -4,6 +4,7 @@
 //! standard deviation of log returns is high, otherwise trending where the efficiency ratio (Kaufman 1995: the way from end to end
 //! over the way walked) is, otherwise flat.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SimError;
@@ -13,7 +14,7 @@ use crate::market_environment::MarketFrame;
 pub const KINDS: [&str; 3] = ["trending", "flat", "volatile"];
 
 /// How kinds of markets are told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SpecialistsConfig {
     /// Candles that the kind is told from, at least 2.

@@ -12,6 +12,7 @@ mod filter;
 #[cfg(test)]
 mod tests;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trading::TradingError;
 
@@ -47,7 +48,7 @@ impl MarketRegime {
 }
 
 /// When a market is a bull or a bear market; see [`label_days`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RegimeConfig {
     /// Rise from the lowest close that ends a bear market, as a fraction of that close.

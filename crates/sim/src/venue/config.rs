@@ -1,12 +1,13 @@
 //! How the simulated venue works.
 
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trading::TradingError;
 use trading::orders::FeeCurrency;
 
 /// How the price moved inside a candle, of which only four prices are known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PathModel {
     /// The worst for what is open. The extreme against the net position comes first; a stop (or a liquidation) fills before a
@@ -21,7 +22,7 @@ pub enum PathModel {
 
 /// How much worse than the simulated price a taker trades. Prices are rounded to the tick against the order. A taker's price may
 /// so lie outside its candle; it is never worse than the limit of a limit order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
 pub enum Slippage {
     /// Not at all.
@@ -54,7 +55,7 @@ pub enum Slippage {
 }
 
 /// At which price a liquidated position is taken over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
 pub enum LiquidationPrice {
     /// At the price at which all of its margin is lost, without a fee: the rest of the margin goes to the insurance fund (Bybit).
@@ -68,7 +69,7 @@ pub enum LiquidationPrice {
 }
 
 /// How the simulated venue works. Fees are those of [`trading::account::InstrumentTerms`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct VenueConfig {
     /// How the price moved inside a candle.

@@ -3,6 +3,7 @@
 use rand::seq::SliceRandom;
 use rand_distr::{Beta, Distribution};
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::BatchKey;
@@ -10,7 +11,7 @@ use crate::error::SupervisedError;
 use crate::random::generator;
 
 /// What is mixed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MixSpace {
     /// Whole windows of features, as in the paper.
@@ -21,7 +22,7 @@ pub enum MixSpace {
 }
 
 /// MixUp (Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization", arXiv 1710.09412, section 2).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MixUpConfig {
     /// Both parameters of the Beta distribution that shares are drawn from; 0 is off. The paper uses 0.1 to 0.4; default

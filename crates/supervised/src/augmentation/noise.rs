@@ -3,6 +3,7 @@
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::BatchKey;
@@ -10,7 +11,7 @@ use crate::error::SupervisedError;
 use crate::random::generator;
 
 /// Independent Gaussian noise on every value of every step.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NoiseConfig {
     /// Standard deviation in units of the scaled features; default 0, which is off.

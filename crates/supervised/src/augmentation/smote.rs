@@ -3,6 +3,7 @@
 use rand::seq::index;
 use rand::{Rng, RngExt};
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::BatchKey;
@@ -17,7 +18,7 @@ const ABSENT: u32 = u32::MAX;
 ///
 /// A synthetic window takes the place of the window it was made from, so that batches keep their size and the
 /// sampler alone decides how often each class comes; the label stays, as both windows have it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SmoteConfig {
     /// Whether it is on; default false.

@@ -1,6 +1,7 @@
 //! Spans of steps that a network does not see.
 
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::BatchKey;
@@ -12,7 +13,7 @@ use crate::random::generator;
 ///
 /// Only inputs change. Labels stay, also those of masked steps where every step is supervised: the network
 /// answers there from what it saw before. The span may cover the last step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TimeMaskConfig {
     /// Probability that a sample is masked, in [0, 1]; default 0, which is off.

@@ -1,6 +1,7 @@
 //! Windows that end earlier than the row of their label.
 
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::BatchKey;
@@ -12,7 +13,7 @@ use crate::random::generator;
 /// The label stays that of the row at which the unshifted window ends, so a shifted sample says "some steps
 /// later this was the outcome". That is label noise by design: it keeps a network from resting on the exact
 /// candle. A window is never shifted towards the future, which would show rows after the decision.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TimeShiftConfig {
     /// Most steps (candles) that a window is shifted; each of 0 to this many is as likely. Default 0, which

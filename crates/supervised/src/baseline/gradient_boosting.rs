@@ -2,6 +2,7 @@
 
 use rand::RngExt;
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::binned::BinnedTable;
@@ -16,7 +17,7 @@ use crate::random::generator;
 /// How a [`GradientBoosting`] is grown (Chen and Guestrin 2016, "XGBoost: a scalable tree boosting system"):
 /// each round grows one tree per class on the gradient of the cross-entropy of the softmax, with
 /// `2 p (1 − p)` for its second derivative, as XGBoost does.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GradientBoostingConfig {
     /// Rounds at most, from 1; three trees each. With validation rows the best round's model is kept.

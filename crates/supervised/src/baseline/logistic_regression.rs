@@ -6,6 +6,7 @@ use argmin::core::{Executor, State};
 use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::table::{Table, check_targets};
@@ -16,7 +17,7 @@ use objective::{Objective, Problem, class_scores, softmax};
 const MEMORY: usize = 10;
 
 /// How [`LogisticRegression`] is fitted. The defaults are scikit-learn's, with a tenth of its tolerance.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogisticRegressionConfig {
     /// C, above 0: the sum of the rows' losses counts C times against half the squared coefficients. Smaller

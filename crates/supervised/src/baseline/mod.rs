@@ -23,6 +23,7 @@ mod tree_growth;
 
 use burn::tensor::Device;
 use networks::{ConvolutionalConfig, LstmConfig, PerceptronConfig, TransformerConfig};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use constant::{Majority, StratifiedRandom};
@@ -49,7 +50,7 @@ use crate::trainer::{RowLogits, evaluate};
 const LEAST_PROBABILITY: f32 = 1e-4;
 
 /// A kind of model to compare with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BaselineKind {
     /// Always the most frequent class.
@@ -120,7 +121,7 @@ impl std::fmt::Display for BaselineKind {
 }
 
 /// Which baselines, and their settings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BaselinesConfig {
     /// Which ones, each once. All by default.

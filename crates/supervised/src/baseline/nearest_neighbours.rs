@@ -2,13 +2,14 @@
 
 mod search;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::table::{Table, check_targets};
 use crate::error::SupervisedError;
 
 /// How much each of the neighbours counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NeighbourWeights {
     /// All the same.
@@ -19,7 +20,7 @@ pub enum NeighbourWeights {
 }
 
 /// How [`NearestNeighbours`] looks up.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NearestNeighboursConfig {
     /// Number of neighbours, from 1. 100 by default: of noisy labels a few neighbours say next to nothing, and

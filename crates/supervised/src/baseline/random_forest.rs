@@ -2,6 +2,7 @@
 
 use rand::{Rng, RngExt};
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::binned::BinnedTable;
@@ -16,7 +17,7 @@ use crate::random::generator;
 const TREES_AT_ONCE: usize = 8;
 
 /// How a [`RandomForest`] is grown (Breiman 2001, "Random forests", Machine Learning 45).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RandomForestConfig {
     /// Number of trees, from 1. More trees take more time and memory and only lower the noise of the mean.

@@ -1,5 +1,6 @@
 //! Which class to choose, given how probable each is.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::decision_search::{best_macro_f1, match_shares};
@@ -27,7 +28,7 @@ impl Default for DecisionRule {
 }
 
 /// What the weights of a rule are fitted for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DecisionObjective {
     /// The highest macro F1, with the predicted shares near the true ones if `bound_shares` says so.
@@ -40,7 +41,7 @@ pub enum DecisionObjective {
 }
 
 /// How a [`DecisionRule`] is fitted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DecisionConfig {
     /// What the weights are fitted for. Macro F1 is the default because rare Sell and Buy then count as much

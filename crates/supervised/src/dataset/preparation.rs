@@ -3,6 +3,7 @@
 use features::{FeatureFrame, ScalerOptions, SelectionOptions, TrainingFrame};
 use labels::LabelSeries;
 use labels::splits::{Split, SplitPlan};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Dataset, DatasetSeries, Excluded, FeatureFit, NO_CLASS, Part};
@@ -20,7 +21,7 @@ pub struct LabelledFrame {
 }
 
 /// How features become inputs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PreparationConfig {
     /// How columns are brought to like size.

@@ -1,13 +1,14 @@
 //! Which windows an explanation is compared with.
 
 use rand::seq::index;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SupervisedError;
 use crate::random::generator;
 
 /// How background windows are drawn from training windows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BackgroundSampling {
     /// All alike: the expectation is the mean output over training, which is what an explanation is usually
@@ -20,7 +21,7 @@ pub enum BackgroundSampling {
 }
 
 /// The background of an explanation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BackgroundConfig {
     /// Number of background windows, from 2. Cost is proportional to it, while the error from not taking all

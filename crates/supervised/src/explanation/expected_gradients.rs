@@ -1,5 +1,6 @@
 //! Expected gradients: SHAP values of networks, without sampling of the paths.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::attributions::{Attributions, Completeness};
@@ -14,7 +15,7 @@ use crate::error::SupervisedError;
 const GROUP: usize = 32;
 
 /// How paths are integrated.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PathConfig {
     /// Gradient evaluations of a segment (nodes of a Gauss-Legendre rule), from 2 to 64. A path begins as one

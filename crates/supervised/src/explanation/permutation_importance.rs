@@ -1,6 +1,7 @@
 //! How much worse a model becomes when columns are shuffled.
 
 use rand::seq::SliceRandom;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::{Table, check_targets};
@@ -10,7 +11,7 @@ use crate::prediction_rows::{check_probabilities, check_row_counts, most_probabl
 use crate::random::generator;
 
 /// How [`permutation_importance`] shuffles.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PermutationConfig {
     /// Shuffles of each group, from 1. 5 by default, as in scikit-learn.

@@ -2,6 +2,7 @@
 
 use std::f64::consts::PI;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::epoch_loss::EpochLoss;
@@ -12,7 +13,7 @@ use crate::SupervisedError;
 /// The loss of the classifier; the formula stands at the [module](super).
 ///
 /// Lists of three are in class order, `[Sell, Hold, Buy]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LossConfig {
     /// Label smoothing ε of the cross-entropy, 0 ≤ ε < 1: the share of the target that is spread evenly over

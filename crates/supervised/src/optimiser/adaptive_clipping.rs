@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layout::{ParameterInfo, ParameterLayout, UnitOrder};
@@ -22,7 +23,7 @@ use crate::error::SupervisedError;
 ///
 /// Parameters that start at zero are held to gradients of λ ε; Adam divides by their size and moves them all
 /// the same.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdaptiveClippingConfig {
     /// Whether it is done. Off by default: Adam already divides by the size of the gradients.

@@ -1,12 +1,13 @@
 //! A moving average of the weights.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SupervisedError;
 
 /// An exponential moving average of the weights over the steps, used in place of the last weights (Polyak and
 /// Juditsky 1992 for the plain mean). It takes out the noise of a learning rate that is not small yet.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AverageConfig {
     /// Whether it is kept. On by default: it costs one pass and steadies what is validated and stored.

@@ -1,5 +1,6 @@
 //! Clipping of the gradient by its norm.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::norm::scale;
@@ -7,7 +8,7 @@ use crate::error::SupervisedError;
 
 /// Scales the gradient of all parameters together so that its norm does not pass a bound (Pascanu et al.
 /// 2013, arXiv 1211.5063, algorithm 1); the direction stays.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NormClippingConfig {
     /// Whether it is done. On by default: one bad batch must not throw a recurrent network.

@@ -1,5 +1,6 @@
 //! How the optimiser is set.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::adaptive_clipping::AdaptiveClippingConfig;
@@ -13,7 +14,7 @@ use crate::error::SupervisedError;
 ///
 /// Each table has an `enabled`, so that a layer of configuration can switch off what the one below switched
 /// on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimiserConfig {
     /// λ: at each step a parameter that decays shrinks by the factor 1 − learning rate × λ; at least 0. Default 1, a

@@ -1,5 +1,6 @@
 //! Slow weights that follow the optimiser's.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SupervisedError;
@@ -9,7 +10,7 @@ use crate::error::SupervisedError;
 /// there. This takes noise out of the weights.
 ///
 /// The moments of Adam are kept over this, the variant that the authors' code has by default.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LookaheadConfig {
     /// Whether it is done. Off by default: an average of the weights takes out noise too.

@@ -2,13 +2,14 @@
 
 use std::f64::consts::PI;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SupervisedError;
 
 /// A linear rise from 0 to `base` (Goyal et al. 2017, arXiv 1706.02677, section 2.2), then half a cosine down
 /// to `minimum` (Loshchilov and Hutter 2017, arXiv 1608.03983, equation 5, without restarts).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LearningRate {
     /// The highest rate, reached at the end of the rise; above 0. 0.001 is the usual one of Adam.

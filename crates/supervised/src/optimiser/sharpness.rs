@@ -1,5 +1,6 @@
 //! Gradients taken where the loss is worst nearby.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::norm::norm;
@@ -14,7 +15,7 @@ use crate::error::SupervisedError;
 /// ```text
 /// gradients at the parameters → perturb → gradients there → restore → Optimiser::step with those
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SharpnessConfig {
     /// Whether it is done. Off by default: a step costs twice as much.

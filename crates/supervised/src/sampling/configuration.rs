@@ -1,5 +1,6 @@
 //! How samples are drawn and weighed.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::CLASSES;
@@ -13,7 +14,7 @@ use crate::SupervisedError;
 /// curriculum_epochs = 20.0
 /// hard_negatives.enabled = true
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SamplingConfig {
     /// Samples in a batch of `last_step`, at least 1. Default 128: large enough that each class has some
@@ -46,7 +47,7 @@ pub struct SamplingConfig {
 
 /// Mining of hard samples: from some epoch on, a share of every batch comes from the samples on which the
 /// loss was highest.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HardNegativeConfig {
     /// Whether hard samples are mined. Default false: where labels are noisy, as they are here, the hardest

@@ -5,6 +5,7 @@ use std::ops::Range;
 use rand::RngExt;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::configuration::require;
@@ -12,7 +13,7 @@ use crate::SupervisedError;
 use crate::random::generator;
 
 /// How stretches of rows are cut for truncated back-propagation through time (Williams and Peng 1990).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SegmentConfig {
     /// Segments that run in parallel, at least 1. Default 32: with 64 steps a chunk has 2048 rows.

@@ -1,6 +1,7 @@
 //! Keeping the columns that say most of the classes.
 
 use features::{DropReason, Selection};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{EliminationConfig, MutualInformationConfig, mutual_information, recursive_elimination};
@@ -8,7 +9,7 @@ use crate::baseline::{RandomForestConfig, Table, TableRows};
 use crate::error::SupervisedError;
 
 /// By what columns are ranked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RankingMethod {
     /// What each column alone says of the class, [`mutual_information`].
@@ -21,7 +22,7 @@ pub enum RankingMethod {
 }
 
 /// Which columns are kept for what they say of the classes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RankedSelectionConfig {
     /// By what columns are ranked.

@@ -1,5 +1,6 @@
 //! When a trial is given up.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::trial::{Direction, Report, Trial, TrialState};
@@ -25,7 +26,7 @@ impl Default for PrunerConfig {
 
 /// The median rule (Golovin et al. 2017, "Google Vizier", section 3.5): a trial ends when its best report so
 /// far is worse than the median that the finished trials reported at the same step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MedianConfig {
     /// Finished trials before the rule holds. 5, as in Optuna.

@@ -1,6 +1,7 @@
 //! Which values a trial tries.
 
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tpe::TpeOptimizerBuilder;
 
@@ -29,7 +30,7 @@ impl Default for SamplerConfig {
 /// Tree-structured Parzen estimators (Bergstra et al. 2011, "Algorithms for hyper-parameter optimization"),
 /// one per parameter, of the crate `tpe`. A value is suggested that is likely among the best trials and
 /// unlikely among the others.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TpeConfig {
     /// Settled trials before the estimators are trusted; until then values are random. 10, as in Optuna.

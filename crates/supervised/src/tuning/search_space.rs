@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
@@ -14,7 +15,7 @@ pub type Assignment = BTreeMap<String, Value>;
 const LARGEST_INTEGER: i64 = 1 << 53;
 
 /// One searched value of the configuration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Parameter {
     /// A real number.
@@ -49,6 +50,7 @@ pub enum Parameter {
         /// Dotted path of the configuration, such as `loss.kind`.
         key: String,
         /// The values, at least two, all different.
+        #[schemars(with = "Vec<serde_json::Value>")]
         values: Vec<Value>,
     },
 }

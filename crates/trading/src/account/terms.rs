@@ -2,6 +2,7 @@
 
 use market_data::{Instrument, Market};
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::margin::MarginTiers;
@@ -10,7 +11,7 @@ use crate::money::amount;
 use crate::order::Liquidity;
 
 /// How many positions an instrument has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PositionMode {
     /// One, long or short.
@@ -21,7 +22,7 @@ pub enum PositionMode {
 }
 
 /// What backs a position.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MarginMode {
     /// All cash and the unrealised profit of all perpetuals.
@@ -32,7 +33,7 @@ pub enum MarginMode {
 }
 
 /// How an account works.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AccountConfig {
     /// The one currency of cash: what spot is quoted in and perpetuals settle in.

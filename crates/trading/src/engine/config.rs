@@ -1,6 +1,7 @@
 //! What an engine is made with.
 
 use market_data::Timeframe;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::account::AccountConfig;
@@ -9,7 +10,7 @@ use crate::orders::OrdersConfig;
 use crate::risk::{RiskLimits, SizingConfig, TailConfig, TailLimits};
 
 /// Everything that an engine is set by, but for strategy, instruments and cash.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EngineConfig {
     /// The account's modes.
@@ -28,7 +29,7 @@ pub struct EngineConfig {
 
 /// The gate on tail risk: nothing is opened while the estimate from the account's own returns, candle by candle, exceeds its
 /// limits or has proven wrong.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TailGateConfig {
     /// How the tail is estimated.
@@ -49,7 +50,7 @@ impl TailGateConfig {
 }
 
 /// How decisions become orders.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExecutionConfig {
     /// Timeframe of the candles that it is fed.
@@ -69,7 +70,7 @@ pub struct ExecutionConfig {
 }
 
 /// How positions are entered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
 pub enum EntryStyle {
     /// At market.
@@ -85,7 +86,7 @@ pub enum EntryStyle {
 }
 
 /// What happens to open positions when the risk gate halts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnHalt {
     /// They are closed at market.

@@ -1,5 +1,6 @@
 //! What is wanted of the exits of a position.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TradingError;
@@ -11,7 +12,7 @@ pub const LARGEST_LADDER: usize = 4;
 const SHARE_TOLERANCE: f64 = 1e-9;
 
 /// How far away a stop lies.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum StopRule {
     /// A fraction of the price that it is measured from: 0.02 is 2 %. Above 0, below 1.
@@ -24,7 +25,7 @@ pub enum StopRule {
 }
 
 /// How much profit, as a distance of the price from the average entry price.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ProfitRule {
     /// A fraction of the entry price; above 0.
@@ -45,7 +46,7 @@ pub enum ProfitRule {
 ///
 /// With [`StopRule::Atr`] it is the chandelier exit (LeBeau): most favourable price less a multiple of the
 /// ATR of now, or of the last one known.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrailingStop {
     /// How far behind the most favourable price; a fraction is one of that price.
@@ -56,7 +57,7 @@ pub struct TrailingStop {
 }
 
 /// Moves the stop to the entry price once there was a profit.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BreakEven {
     /// The profit that must have been seen.
@@ -68,7 +69,7 @@ pub struct BreakEven {
 }
 
 /// One rung of the ladder of targets.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProfitTarget {
     /// Where it lies.
@@ -78,7 +79,7 @@ pub struct ProfitTarget {
 }
 
 /// Closes a position because of its age.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimeStop {
     /// Candles after which it is closed; at least 1. Additions do not make a position younger.
@@ -90,7 +91,7 @@ pub struct TimeStop {
 }
 
 /// How a position is left. The default does nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExitPlan {
     /// The first stop, measured from the average entry price. Its distance is the initial risk R.
@@ -105,6 +106,7 @@ pub struct ExitPlan {
     /// The ladder, without gaps; rungs are numbered in this order from 0. What its shares do not cover is
     /// left to the stop.
     #[serde(with = "targets")]
+    #[schemars(with = "Vec<ProfitTarget>", length(max = LARGEST_LADDER))]
     pub targets: [Option<ProfitTarget>; LARGEST_LADDER],
     /// Closes by age.
     #[serde(skip_serializing_if = "Option::is_none")]

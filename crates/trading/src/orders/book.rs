@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use market_data::Timestamp;
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::record::{OrderRecord, Question};
@@ -16,7 +17,7 @@ use crate::order::{InstrumentIndex, OrderIntent};
 
 /// How much of the past is remembered to recognise late and repeated reports. What is still open is never
 /// forgotten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OrdersConfig {
     /// Ended orders, 1 to 1,000,000. A report about an older one is refused as one about an order that nobody

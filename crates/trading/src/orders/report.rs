@@ -102,7 +102,7 @@ venue_name! {
 }
 
 /// What a fee was paid in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FeeCurrency {
     /// The quote currency of the instrument, which is also the settlement currency of a linear contract.

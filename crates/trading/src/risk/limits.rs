@@ -1,13 +1,14 @@
 //! What an account may risk.
 
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TradingError;
 use crate::order::InstrumentIndex;
 
 /// What happens when a limit of loss is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HaltAction {
     /// Positions may only become smaller.
@@ -17,7 +18,7 @@ pub enum HaltAction {
 }
 
 /// What happens to a reduce-only order that is larger than the position.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OversizedReduction {
     /// It is cut to the position.
@@ -27,7 +28,7 @@ pub enum OversizedReduction {
 }
 
 /// Instruments that fall together.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CorrelatedGroup {
     /// What it is called in messages.
@@ -37,7 +38,7 @@ pub struct CorrelatedGroup {
 }
 
 /// When two instruments count as one because their returns move together.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CorrelationLimit {
     /// From this absolute correlation on; above 0, at most 1.
@@ -59,7 +60,7 @@ impl Default for CorrelationLimit {
 /// Limits of size hold for orders that open or add. What makes a position smaller passes them all: being able to get out is
 /// worth more than any of them. So the net exposure may pass its limit when one side of a hedge is closed.
 /// All limits are inclusive: exactly the limit passes. Losses trigger when they reach theirs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RiskLimits {
     /// Notional of one instrument, share of equity.

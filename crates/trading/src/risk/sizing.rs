@@ -1,5 +1,6 @@
 //! How large a position is: a signed share of equity, and why.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TradingError;
@@ -9,7 +10,7 @@ use crate::risk::volatility::{Volatility, VolatilityModel, check_return};
 use crate::strategy::Edge;
 
 /// How positions are sized.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "method", rename_all = "kebab-case")]
 pub enum SizingConfig {
     /// The same share of equity each time.
@@ -27,7 +28,7 @@ impl Default for SizingConfig {
 }
 
 /// The same share of equity each time.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FixedSizing {
     /// Notional in percent of equity, above 0 and up to 100.
@@ -47,7 +48,7 @@ impl Default for FixedSizing {
 
 /// So much that the position's volatility is a target: target / (volatility per step × √steps per year), at
 /// most `maximum_exposure`. The volatility is the instrument's; the portfolio's is not looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct VolatilityTargetSizing {
     /// Standard deviation of the position's return in a year, as a fraction of equity.
@@ -76,7 +77,7 @@ impl Default for VolatilityTargetSizing {
 ///
 /// What closed trades say is shrunk towards no edge: f* is multiplied by n / (n + `prior_trades`), which is
 /// the same as adding that many trades at the win probability 1 / (1 + b) at which f* is zero.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct KellySizing {
     /// Part of f* that is taken, above 0 and up to 1; one half keeps three quarters of the growth at half the
@@ -105,7 +106,7 @@ impl Default for KellySizing {
 }
 
 /// What a lost bet costs. f* is the share of equity that is lost with it, so the notional depends on it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum KellyStake {
     /// All of the notional: the exposure is f*. No trade with a stop loses as much, so this is far on the

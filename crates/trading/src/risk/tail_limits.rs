@@ -1,12 +1,13 @@
 //! The gate on tail risk: whether the forecasts are within limits and worth believing.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TradingError;
 use crate::risk::value_at_risk::TailRisk;
 
 /// Limits on the tail of equity's returns per step.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TailLimits {
     /// Largest value at risk, as a fraction of equity.

@@ -4,6 +4,7 @@
 //! spread. Returns are simple returns of equity per step; a step is whatever the caller pushes (a candle, a
 //! day).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TradingError;
@@ -27,7 +28,7 @@ pub enum TailMethod {
 }
 
 /// How the tail is estimated.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "method", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum TailModel {
     /// The empirical distribution of the last returns.
@@ -67,7 +68,7 @@ const fn riskmetrics_decay() -> f64 {
 }
 
 /// Settings of [`TailRisk`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TailConfig {
     /// Probability that the loss stays within value at risk, between 0.5 and 1.

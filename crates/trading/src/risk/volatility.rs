@@ -1,5 +1,6 @@
 //! Volatility of returns per step: exponentially weighted, or over a window.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TradingError;
@@ -18,7 +19,7 @@ pub(super) fn check_return(subject: &str, value: f64) -> Result<(), TradingError
 }
 
 /// How volatility is estimated.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "model", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum VolatilityModel {
     /// Root of the exponentially weighted mean of squared returns, their mean taken as zero: σ²ₜ₊₁ = λ σ²ₜ +

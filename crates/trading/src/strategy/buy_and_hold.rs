@@ -1,5 +1,6 @@
 //! Buy and hold: the yardstick that every other strategy is held against.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TradingError;
@@ -10,7 +11,7 @@ use super::wish::{abstention, vote};
 use super::{Decision, Stance, Strategy, TargetPosition};
 
 /// Settings of [`BuyAndHold`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BuyAndHoldConfig {
     /// Notional of all instruments together at the purchase, as a share of equity; each gets an equal part.

@@ -1,5 +1,6 @@
 //! Which strategy, and with which settings.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TradingError;
@@ -70,7 +71,7 @@ impl StrategyConfig {
 }
 
 /// Which positions a rule may take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// Long and short.

@@ -1,5 +1,6 @@
 //! A portfolio in which each instrument brings the same risk.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TradingError;
@@ -16,7 +17,7 @@ use super::{Decision, Stance, Strategy, TargetPosition};
 const STILL: f64 = 1e-20;
 
 /// Settings of [`EqualRiskContribution`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EqualRiskContributionConfig {
     /// Moments whose log returns the covariance is taken from.

@@ -1,5 +1,6 @@
 //! Mean reversion by z-score.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TradingError;
@@ -15,7 +16,7 @@ use super::{Decision, Stance, Strategy};
 const ROUNDING: f64 = 1e-12;
 
 /// Settings of [`MeanReversion`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MeanReversionConfig {
     /// Candles of the mean and the deviation, the newest included.

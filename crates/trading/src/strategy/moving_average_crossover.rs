@@ -1,5 +1,6 @@
 //! Trend following by two moving averages.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TradingError;
@@ -16,7 +17,7 @@ use super::{Decision, Strategy};
 const ROUNDING: f64 = 1e-12;
 
 /// How closes are averaged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AverageKind {
     /// All closes of the period alike.
@@ -27,7 +28,7 @@ pub enum AverageKind {
 }
 
 /// Settings of [`MovingAverageCrossover`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MovingAverageCrossoverConfig {
     /// How closes are averaged.

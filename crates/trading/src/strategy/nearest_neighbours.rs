@@ -1,5 +1,6 @@
 //! A policy that learns online from the nearest neighbours of the present.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TradingError;
@@ -16,7 +17,7 @@ use super::{Decision, Strategy};
 const STILL: f64 = 1e-12;
 
 /// Settings of [`NearestNeighbours`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NearestNeighboursConfig {
     /// Candles over which log returns are features, one feature each.

@@ -101,10 +101,10 @@ policy: artifacts/runs/x/policy/seed-1/policy
     assert_eq!(training_text(&training()), expected);
     let expected = "\
 player        seeds    return  deviation  drawdown  Sharpe                 daily, 95 %  over buy and hold, 95 %  turnover  trades
-policy (ppo)      1  +10.00 %          -   -5.00 %   +1.50  +0.100 (-0.100 to +0.300) %  +0.000 (-0.200 to +0.200) %    0.0100     120
-model alone       1  +20.00 %          -   -5.00 %   +1.50  +0.100 (-0.100 to +0.300) %  +0.000 (-0.200 to +0.200) %    0.0100     120
-flat              1   +0.00 %          -   -5.00 %       -                            -  +0.000 (-0.200 to +0.200) %    0.0100     120
-random           10  -30.00 %    +2.00 %   -5.00 %   +1.50  +0.100 (-0.100 to +0.300) %  +0.000 (-0.200 to +0.200) %    0.0100     120
+policy (ppo)      1  +10.00 %          -    5.00 %   +1.50  +0.100 (-0.100 to +0.300) %  +0.000 (-0.200 to +0.200) %    0.0100     120
+model alone       1  +20.00 %          -    5.00 %   +1.50  +0.100 (-0.100 to +0.300) %  +0.000 (-0.200 to +0.200) %    0.0100     120
+flat              1   +0.00 %          -    5.00 %       -                            -  +0.000 (-0.200 to +0.200) %    0.0100     120
+random           10  -30.00 %    +2.00 %    5.00 %   +1.50  +0.100 (-0.100 to +0.300) %  +0.000 (-0.200 to +0.200) %    0.0100     120
 played from A to B, which training and validation never saw; after costs
 policy (ppo): no edge shown: its interval over buy and hold contains 0
 ";

@@ -18,6 +18,7 @@ mod summary;
 mod tests;
 
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trading::TradingError;
 use trading::strategy::Strategy;
@@ -35,7 +36,7 @@ use crate::metrics::MetricsConfig;
 const MOST_PATHS: usize = 100_000;
 
 /// How the candles of a path are made.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum CandleMethod {
     /// Blocks of the recorded candles with replacement (Politis and Romano 1994), the same ones of all
@@ -63,7 +64,7 @@ pub enum CandleMethod {
 }
 
 /// Settings of [`monte_carlo_candles`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CandleMonteCarloConfig {
     /// Paths, 1 to 100,000; each is a whole backtest.

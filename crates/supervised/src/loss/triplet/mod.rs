@@ -5,6 +5,7 @@ mod unit_sphere;
 
 use rand::RngExt;
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::mining::{Triplet, Triplets};
@@ -15,7 +16,7 @@ use crate::random::generator;
 
 /// The triplet loss (Schroff, Kalenichenko and Philbin 2015, "FaceNet", arXiv 1503.03832, section 3.1), which
 /// draws the embeddings of one class together and pushes those of other classes away.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TripletConfig {
     /// Weight in the loss, 0 or more; 0 switches it off. Default 0: it costs a pass over the batch per anchor

@@ -1,12 +1,13 @@
 //! Settings of the hybrid decision.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::session::SessionFilter;
 use crate::exit::ExitPlan;
 
 /// Settings of the hybrid decision. Each filter that is stated is on; without one, nothing is filtered.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HybridConfig {
     /// How the model and the policy become one direction.
@@ -49,7 +50,7 @@ pub struct HybridConfig {
 /// and the same with long and short exchanged. `weighted` takes the score (w_m·m + w_p·p) / (w_m + w_p) with +1 for long, -1
 /// for short and 0 otherwise: a direction where its absolute value reaches `minimum_score`, else a hold; silent where both
 /// abstain. Who abstains keeps its weight in the denominator, so that a missing voter never makes a trade easier.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Combination {
     /// Both want the same.
@@ -76,7 +77,7 @@ impl Combination {
 }
 
 /// When class probabilities are a direction: the likelier of sell and buy, if it is likely enough.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelThresholds {
     /// Smallest probability of the class, in (0, 1].
@@ -96,7 +97,7 @@ impl Default for ModelThresholds {
 
 /// When an action is a direction: sell and buy are one, hold is none, a target is one by its sign. A target within the dead
 /// band is a hold: a policy of targets, which wants nothing by a target of 0, goes with `on_hold = "close"`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PolicyThresholds {
     /// A target up to this share of equity, either way, is no direction; in [0, 1).
@@ -113,7 +114,7 @@ impl Default for PolicyThresholds {
 }
 
 /// What forbids opening and flipping; never closing. A filter that knows too little yet forbids them too.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HybridFilters {
     /// Only with the trend.
@@ -141,7 +142,7 @@ pub struct HybridFilters {
 
 /// Lets pass long positions while close / EMA - 1 lies above `minimum_distance` and the EMA has risen over `slope_candles`;
 /// short ones the other way round.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrendFilter {
     /// Period of the EMA in candles (weight 2 / (period + 1), begun with the mean of the first `period` closes).
@@ -159,7 +160,7 @@ impl Default for TrendFilter {
 }
 
 /// Which markets are traded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Regime {
     /// Markets that go somewhere.
@@ -171,7 +172,7 @@ pub enum Regime {
 
 /// Kaufman's efficiency ratio (P. Kaufman, Smarter Trading, 1995): |c_t - c_(t-n)| / Σ |c_i - c_(i-1)|, from 0 to 1; 0 where
 /// the price did not move.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RegimeFilter {
     /// n, in candles.
@@ -189,7 +190,7 @@ impl Default for RegimeFilter {
 }
 
 /// What volatility is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum VolatilityMeasure {
     /// Wilder's average true range over the close (J. W. Wilder, New Concepts in Technical Trading Systems, 1978), begun with
@@ -202,7 +203,7 @@ pub enum VolatilityMeasure {
 }
 
 /// Lets pass what is between two bounds, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct VolatilityFilter {
     /// What is measured.
@@ -222,7 +223,7 @@ impl Default for VolatilityFilter {
 }
 
 /// What an unknown spread does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnknownSpread {
     /// It forbids new positions.
@@ -233,7 +234,7 @@ pub enum UnknownSpread {
 }
 
 /// Lets pass spreads up to a bound.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SpreadFilter {
     /// Largest spread as a share of the price.
@@ -249,7 +250,7 @@ impl Default for SpreadFilter {
 }
 
 /// Lets pass a direction that was wanted at this candle and those before it without a break.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConfirmationFilter {
     /// How many, this one included; at least 2.
@@ -268,7 +269,7 @@ impl Default for ConfirmationFilter {
 /// The portfolio view does not tell what a closed position brought. It counts as losing if it was losing when it was last seen,
 /// or if its entry was worse than the close of the candle in which it went. A position that came and went between two
 /// decisions is never seen and starts no pause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CoolDownFilter {
     /// Candles after any position.
@@ -284,7 +285,7 @@ impl Default for CoolDownFilter {
 }
 
 /// Which positions may be opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AllowedSides {
     /// Long ones; the direction short only closes.
@@ -295,7 +296,7 @@ pub enum AllowedSides {
 }
 
 /// What the opposite direction does to an open position.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnOpposite {
     /// Closes it.
@@ -308,7 +309,7 @@ pub enum OnOpposite {
 }
 
 /// What a hold does to an open position.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnHold {
     /// Nothing.
@@ -319,7 +320,7 @@ pub enum OnHold {
 }
 
 /// How large positions are.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
 pub enum HybridSize {
     /// A fixed share of equity.
@@ -342,7 +343,7 @@ impl Default for HybridSize {
 }
 
 /// What a direction does to the position.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HybridPosition {
     /// Which positions may be opened.

@@ -1,6 +1,7 @@
 //! Hours and days at which positions may be opened, in UTC.
 
 use market_data::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::validation::check;
@@ -12,7 +13,7 @@ const HOURS_OF_WEEK: usize = 168;
 const EPOCH_WEEKDAY_HOURS: i64 = 72;
 
 /// A day of the week.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "days have no more to say than their names")]
 pub enum Weekday {
@@ -39,7 +40,7 @@ impl Weekday {
 }
 
 /// Whole hours of UTC from `from` (included) to `until` (excluded); over midnight where `until` is not later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HourWindow {
     /// First hour, 0 to 23.
@@ -56,7 +57,7 @@ impl HourWindow {
 
 /// Lets pass candles that close within a window. A window over midnight belongs to the day on which it begins: with Friday
 /// alone, 22 to 2 reaches into Saturday but not from Thursday into Friday.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SessionFilter {
     /// Windows of the day; they may overlap.
