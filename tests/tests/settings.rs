@@ -52,7 +52,11 @@ fn settings<'schema>(schema: &'schema Value, path: &str, found: &mut Vec<(String
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         let key = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        found.push((key.clone(), property));
+        // A kind that is named by its table is documented once, as the kind.
+        let names_a_kind = schema["required"] == json!([name]) && schema["description"].is_string();
+        if !names_a_kind {
+            found.push((key.clone(), property));
+        }
         settings(property, &key, found);
     }
 }

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail};
 
 use crate::say;
-use crate::train::build_programs;
+use crate::train::programs;
 use crate::verdict::Verdict;
 use crate::workspace::Workspace;
 
@@ -16,7 +16,7 @@ const SETTINGS: &str = "docs/configuration";
 const FEATURES: &str = "docs/feature-reference.md";
 
 pub(crate) fn write(workspace: &Workspace) -> Result<Verdict> {
-    let programs = build_programs(workspace, None)?;
+    let programs = programs(workspace, None)?;
     let settings = workspace.root.join(SETTINGS);
     fs::create_dir_all(&settings).with_context(|| format!("cannot make {}", settings.display()))?;
     for (name, program) in &programs {

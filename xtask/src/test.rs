@@ -1,5 +1,7 @@
-//! `cargo xtask test`: every test of the workspace, in the one profile; with `--peers` also the outside references.
+//! `cargo xtask test`: every test of the workspace, in the one profile, and the commands of the documents; with `--peers`
+//! also the outside references.
 
+mod documents;
 mod environment;
 mod peers;
 
@@ -17,12 +19,20 @@ pub(crate) struct Arguments {
     /// Compare with outside references too, in a virtual environment of Python that is made from a pinned list
     #[arg(long)]
     peers: bool,
+    /// Run the commands of the documents alone, and no test
+    #[arg(long, conflicts_with_all = ["peers", "further"])]
+    documents: bool,
     /// Further arguments for `cargo test`, for example `-- -p market-data -- gap`
     #[arg(last = true, value_name = "ARGUMENTS")]
     further: Vec<OsString>,
 }
 
 pub(crate) fn test(workspace: &Workspace, arguments: &Arguments) -> Result<Verdict> {
+    if arguments.documents {
+        let (verdict, not_run) = documents::run(workspace)?;
+        say(&format!("not run: {not_run}"));
+        return Ok(verdict);
+    }
     say(&real_data(&workspace.root));
     let mut cargo = workspace.cargo();
     cargo.arg("test");
@@ -40,11 +50,22 @@ pub(crate) fn test(workspace: &Workspace, arguments: &Arguments) -> Result<Verdi
         cargo.arg("--workspace");
     }
     let mut verdict = run(cargo.args(&arguments.further), Verdict::Finding)?;
+    // Who names some tests wants these.
+    let documents = if arguments.further.is_empty() {
+        let (documents, not_run) = documents::run(workspace).unwrap_or_else(|error| {
+            say(&format!("error: {error:#}"));
+            (Verdict::Error, "the commands of the documents, because of the error above".to_owned())
+        });
+        verdict = verdict.max(documents);
+        not_run
+    } else {
+        "the commands of the documents, since arguments for `cargo test` are given; --documents runs them alone".to_owned()
+    };
     if arguments.peers {
         verdict = verdict.max(peers::compare(workspace)?);
     }
     // At the end, where it is not lost above the output of all tests.
-    for line in not_run(found.is_some(), arguments.peers) {
+    for line in not_run(documents, found.is_some(), arguments.peers) {
         say(&format!("not run: {line}"));
     }
     Ok(verdict)
@@ -65,9 +86,10 @@ fn program_on(path: Option<&OsStr>, names: &[&str]) -> Option<PathBuf> {
 }
 
 /// What this command did not run, and why.
-fn not_run(has_browser: bool, has_peers: bool) -> Vec<String> {
+fn not_run(documents: String, has_browser: bool, has_peers: bool) -> Vec<String> {
     let mut lines = vec![
         "the kernels on a GPU, which need one and another build (docs/xlstm.md has the command)".to_owned(),
+        documents,
     ];
     if !has_browser {
         lines.push(format!(
@@ -119,12 +141,12 @@ mod tests {
     fn what_does_not_run_is_listed_with_its_reason() {
         let beginnings = |has_browser, has_peers| {
             let first = |line: &String| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
-            not_run(has_browser, has_peers).iter().map(first).collect::<Vec<_>>()
+            not_run("the commands".to_owned(), has_browser, has_peers).iter().map(first).collect::<Vec<_>>()
         };
-        assert_eq!(beginnings(true, true), ["the kernels"]);
-        assert_eq!(beginnings(false, true), ["the kernels", "reports in"]);
-        assert_eq!(beginnings(true, false), ["the kernels", "comparisons with"]);
-        let all = not_run(false, false).join("\n");
+        assert_eq!(beginnings(true, true), ["the kernels", "the commands"]);
+        assert_eq!(beginnings(false, true), ["the kernels", "the commands", "reports in"]);
+        assert_eq!(beginnings(true, false), ["the kernels", "the commands", "comparisons with"]);
+        let all = not_run(String::new(), false, false).join("\n");
         for reason in ["need one and another build", "none of chromium", "Python and the network", "PyTorch"]
         {
             assert!(all.contains(reason), "{reason}: {all}");

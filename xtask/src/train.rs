@@ -37,11 +37,10 @@ use serde::Serialize;
 use crate::say;
 use crate::verdict::Verdict;
 use crate::workspace::Workspace;
+pub(crate) use build::programs;
 use ledger::Ledger;
 use report::Report;
 use resume::{Kept, Version};
-
-pub(crate) use build::programs as build_programs;
 
 /// In the order in which they run. `record` comes last: it writes down what the others found.
 const STAGES: &[Stage] = &[

@@ -1,8 +1,9 @@
 //! Where the workspace lies, and how its cargo is called.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -40,9 +41,49 @@ impl Workspace {
         command
     }
 
+    /// What cargo says of the workspace's own packages, and where it builds, which may be set in the environment or in a
+    /// configuration file.
+    pub(crate) fn metadata(&self) -> Result<Metadata> {
+        let output = self
+            .cargo()
+            .args(["metadata", "--format-version", "1", "--no-deps"])
+            .stderr(Stdio::inherit())
+            .output()
+            .context("cannot start `cargo metadata`")?;
+        serde_json::from_slice(&output.stdout).context("cannot read what `cargo metadata` printed")
+    }
+
     /// A path as the user wrote it, so that it means the same to a program started in the root.
     pub(crate) fn user_path(&self, path: &Path) -> PathBuf {
         if self.current == self.root { path.to_owned() } else { self.current.join(path) }
+    }
+}
+
+/// What `cargo metadata` says, as far as it is of use here.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Metadata {
+    pub(crate) target_directory: PathBuf,
+    pub(crate) packages: Vec<Package>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) features: BTreeMap<String, Vec<String>>,
+}
+
+/// What a package builds: a program, an example, a test, a benchmark.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Target {
+    pub(crate) name: String,
+    pub(crate) kind: Vec<String>,
+    pub(crate) src_path: PathBuf,
+}
+
+impl Target {
+    pub(crate) fn is(&self, kind: &str, name: &str) -> bool {
+        self.name == name && self.kind.iter().any(|one| one == kind)
     }
 }
 
@@ -74,20 +115,10 @@ pub(crate) fn executable(messages: &str, program: &str, kind: &str) -> Option<Pa
         target: Option<Target>,
         executable: Option<PathBuf>,
     }
-    #[derive(Deserialize)]
-    struct Target {
-        name: String,
-        kind: Vec<String>,
-    }
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Message>(line).ok())
-        .filter(|message| {
-            message
-                .target
-                .as_ref()
-                .is_some_and(|target| target.name == program && target.kind.iter().any(|one| one == kind))
-        })
+        .filter(|message| message.target.as_ref().is_some_and(|target| target.is(kind, program)))
         .find_map(|message| message.executable)
 }
 
@@ -114,9 +145,9 @@ mod tests {
     #[test]
     fn the_program_is_found_among_the_messages() {
         let messages = r#"not json
-{"reason":"compiler-artifact","target":{"name":"data-loader","kind":["lib"]},"executable":null}
-{"reason":"compiler-artifact","target":{"name":"other","kind":["bin"]},"executable":"/t/other"}
-{"reason":"compiler-artifact","target":{"name":"data-loader","kind":["bin"]},"executable":"/t/data-loader"}
+{"reason":"compiler-artifact","target":{"name":"data-loader","kind":["lib"],"src_path":"/s"},"executable":null}
+{"reason":"compiler-artifact","target":{"name":"other","kind":["bin"],"src_path":"/s"},"executable":"/t/other"}
+{"reason":"compiler-artifact","target":{"name":"data-loader","kind":["bin"],"src_path":"/s"},"executable":"/t/data-loader"}
 {"reason":"build-finished","success":true}"#;
         assert_eq!(executable(messages, "data-loader", "bin"), Some("/t/data-loader".into()));
         assert_eq!(executable(messages, "data-loader", "example"), None);

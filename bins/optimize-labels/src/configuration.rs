@@ -69,8 +69,9 @@ pub(crate) enum Which {
 pub(crate) struct HorizonSection {
     /// Whether the threshold follows the volatility.
     adaptive: bool,
-    /// Smallest and largest adaptive threshold, log returns.
+    /// Smallest adaptive threshold, log return.
     minimum: f64,
+    /// Largest adaptive threshold, log return.
     maximum: f64,
     /// How many returns the volatility is of.
     volatility_window: u32,

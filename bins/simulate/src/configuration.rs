@@ -197,7 +197,7 @@ impl Configuration {
         if let Some(paths) = arguments.monte_carlo {
             self.monte_carlo.paths = paths;
         }
-        if let Some(paths) = arguments.candle_paths {
+        if let Some(paths) = arguments.candle_paths.flatten() {
             self.candle_monte_carlo.paths = paths;
         }
         self.import.plausibility.accept.extend(arguments.accept.iter().copied());

@@ -20,6 +20,7 @@ mod summary;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::{Parser, Subcommand};
 use command_line::{CommonArguments, ConfigArguments, ConfigLoader, Outcome};
 use market_data::quality::{Policy, SignKind};
@@ -69,7 +70,7 @@ struct Work {
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "classic")]
     strategy: Vec<StrategyName>,
 
-    /// Bundle of train-supervised, for `hybrid`; what its training and validation saw is left out of the backtest
+    /// Bundle of train-supervised, for `hybrid` and `model`; what its training and validation saw is left out of the backtest
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
 
@@ -90,9 +91,11 @@ struct Work {
     #[arg(long)]
     purged_paths: bool,
 
-    /// Also run each strategy on this many markets made from the candles, 1 to 100000; `[candle_monte_carlo]` says how
+    /// Also run each strategy on this many markets made from the candles, 1 to 100000; `[candle_monte_carlo]` says how, and
+    /// how many where no number is given
     #[arg(long, value_name = "PATHS")]
-    candle_paths: Option<usize>,
+    #[expect(clippy::option_option, reason = "the way clap says: an option with or without a value")]
+    candle_paths: Option<Option<usize>>,
 
     /// Finer candles of the same series, which say how the price moved inside a candle
     #[arg(long, num_args = 1.., value_name = "PATH")]
@@ -144,6 +147,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let common = &arguments.common;
     common.start_logging()?;
     if let Some(Command::Compare { directories }) = &arguments.command {
+        if !(common.config.is_empty() && common.set.is_empty()) {
+            bail!("`compare` reads what earlier runs left and has no settings; leave --config and --set out");
+        }
         return compare::run(directories, common);
     }
     let mut loaded = ConfigLoader::<Configuration>::new("simulate").arguments(common).load()?;

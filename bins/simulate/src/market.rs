@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use command_line::{CommonArguments, now_millis};
+use features::FeatureSpec;
 use market_data::import::gather_candles;
-use market_data::store::Store;
-use market_data::{CandleSeries, ExogenousSeries, MarketDataError, SeriesKey, Timeframe, Timestamp};
+use market_data::{CandleSeries, MarketDataError, SeriesKey, Timeframe, Timestamp};
 use sim::backtest::CandleSignal;
 use sim::funding::{Funding, funding_name, funding_of};
 use sim::policy::PolicyBundle;
-use supervised::{CandleSource, Predictor};
+use supervised::{CandleSelection, CandleSource, Predictor};
 
 use crate::Work;
 use crate::configuration::Configuration;
@@ -71,32 +71,29 @@ impl Market {
         };
         let timeframe =
             arguments.timeframe.or_else(|| predictor.as_ref().map(|one| one.bundle().origin.timeframe));
-        let asked_for = |key: &SeriesKey| {
-            timeframe.is_none_or(|timeframe| timeframe == key.timeframe)
-                && (arguments.series.is_empty() || arguments.series.contains(&key.to_string()))
-        };
+        let selection = CandleSelection { timeframe, series: arguments.series.clone() };
+        let spec = predictor.as_ref().map_or_else(own_candles_alone, |one| one.bundle().spec.clone());
         let spinner = common.progress().spinner("read");
         let now = now_millis().map(Timestamp::from_millis);
-        let mut gathered = gather_candles(&arguments.data, &configuration.import, now, &asked_for)?;
-        let mut refused = tell_refused(&gathered.refused);
-        gathered.require(&arguments.series)?;
-        let timeframe = gathered.one_timeframe()?;
-        let detail = read_detail(arguments, configuration, timeframe, &gathered.series, &mut refused)?;
-        spinner.finish();
-        gathered.series.sort_by(|one, other| one.key().cmp(other.key()));
-        if let Some(to) = arguments.to {
-            // A walk-forward divides the time that it is given.
-            let before = Timestamp::from_millis(i64::MIN);
-            gathered.series = gathered.series.iter().map(|series| series.between(before, to)).collect();
+        let funding = |key: &SeriesKey| vec![funding_name(key)];
+        let (candles, notes) =
+            CandleSource::read(&arguments.data, &selection, &configuration.import, &spec, now, &funding)?;
+        for note in notes {
+            tracing::info!("{note}");
         }
-        let mut exogenous = gathered.exogenous;
-        read_stored(&mut exogenous, arguments, &gathered.series, predictor.as_ref())?;
-        let names: Vec<String> = gathered.series.iter().map(|one| funding_name(one.key())).collect();
-        let records: Vec<ExogenousSeries> =
-            exogenous.iter().filter(|one| names.iter().any(|name| name == one.name())).cloned().collect();
+        let mut refused = candles.refused.clone();
+        for (path, error) in &refused {
+            tracing::warn!(file = %path, "refused: {error}");
+        }
+        // A walk-forward divides the time that it is given.
+        let candles = arguments.to.map_or(Ok(candles.clone()), |to| candles.until(to))?;
+        let series: Vec<CandleSeries> = candles.selected().cloned().collect();
+        let detail = read_detail(arguments, configuration, candles.timeframe, &series, &mut refused)?;
+        spinner.finish();
+        let records = candles.exogenous().to_vec();
         let mut market = Self {
-            timeframe,
-            series: gathered.series,
+            timeframe: candles.timeframe,
+            series,
             detail,
             signals: Vec::new(),
             funding: Vec::new(),
@@ -106,7 +103,7 @@ impl Market {
             refused,
         };
         if let Some(predictor) = predictor {
-            market.ask(&predictor, policy.as_ref(), exogenous, arguments, configuration, common)?;
+            market.ask(&predictor, policy.as_ref(), candles, arguments, configuration, common)?;
         }
         if let Some(model) = &mut market.model {
             model.importance = importance;
@@ -122,14 +119,11 @@ impl Market {
         &mut self,
         predictor: &Predictor,
         policy: Option<&PolicyBundle>,
-        exogenous: Vec<ExogenousSeries>,
+        candles: CandleSource,
         arguments: &Work,
         configuration: &Configuration,
         common: &CommonArguments,
     ) -> anyhow::Result<()> {
-        let traded: Vec<CandleSeries> = self.series.iter().filter(|one| !one.is_empty()).cloned().collect();
-        let keys = traded.iter().map(|one| one.key().clone()).collect();
-        let candles = CandleSource::new(keys, traded, exogenous, Vec::new())?;
         let candles = Arc::new(candles);
         let (bundle, section, out) = (predictor.bundle(), &configuration.walk_forward, &configuration.out.0);
         if arguments.purged_paths {
@@ -249,23 +243,9 @@ fn read_detail(
     Ok(detail)
 }
 
-/// What features and funding take from outside and a store holds beside its candles.
-fn read_stored(
-    exogenous: &mut Vec<ExogenousSeries>,
-    arguments: &Work,
-    series: &[CandleSeries],
-    predictor: Option<&Predictor>,
-) -> anyhow::Result<()> {
-    let mut wanted: Vec<String> = series.iter().map(|one| funding_name(one.key())).collect();
-    if let Some(predictor) = predictor {
-        wanted.extend(series.iter().flat_map(|one| predictor.bundle().spec.exogenous_of(one.key())));
-    }
-    for store in arguments.data.iter().filter(|path| path.is_dir()).map(Store::new) {
-        for name in store.exogenous_names()? {
-            if wanted.contains(&name) && !exogenous.iter().any(|series| series.name() == name) {
-                exogenous.push(store.read_exogenous(&name)?);
-            }
-        }
-    }
-    Ok(())
+/// Features of a model that there is not: nothing is read for them beside the candles asked for.
+fn own_candles_alone() -> FeatureSpec {
+    let mut spec = FeatureSpec::default();
+    spec.cross_asset.enabled = false;
+    spec
 }

@@ -6,7 +6,8 @@ use market_data::{CandleSeries, Timestamp};
 use sim::funding::describe_funding;
 use sim::luck::SelectionPaths;
 use sim::metrics::{
-    EquityCurve, Metrics, RollingStatistics, Target, TargetOutcome, Verdict as TargetVerdict,
+    BenchmarkMetrics, EquityCurve, Metrics, RollingStatistics, Target, TargetOutcome,
+    Verdict as TargetVerdict,
 };
 use sim::report::{
     Curve, Importance, Metric, MonteCarlo, MonthlyReturn, NamedCurve, NamedTable, NamedValue, OrderRow,
@@ -35,6 +36,13 @@ pub(crate) fn data(
     let (result, metrics) = (&judged.result, &judged.metrics);
     let benchmark_metrics =
         Metrics::of(benchmark, &[], &sim::metrics::OrderCounts::default(), &configuration.metrics)?;
+    let beside = match BenchmarkMetrics::of(&result.curve, benchmark, &configuration.metrics) {
+        Ok(beside) => Some(beside),
+        Err(error) => {
+            tracing::warn!("{} is not set beside buy and hold: {error}", judged.name);
+            None
+        }
+    };
     let rolling = RollingStatistics::of(&result.curve, &configuration.metrics).ok();
     let series: Vec<&CandleSeries> = market.series.iter().filter(|series| !series.is_empty()).collect();
     let mut data = ReportData {
@@ -48,7 +56,7 @@ pub(crate) fn data(
             promote: judged.verdict.promote,
             reasons: judged.verdict.reasons.iter().map(|reason| reason.words.clone()).collect(),
         }),
-        metrics: metric_rows(metrics, &benchmark_metrics),
+        metrics: metric_rows(metrics, &benchmark_metrics, beside.as_ref()),
         benchmark_name: "buy and hold".to_owned(),
         targets: configuration.targets.judge(metrics)?.iter().map(target_row).collect(),
         equity: curve(&result.curve.times, &result.curve.equity),
@@ -253,7 +261,7 @@ pub(crate) fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "not known".to_owned(), |value| format!("{value:.3}"))
 }
 
-fn metric_rows(metrics: &Metrics, benchmark: &Metrics) -> Vec<Metric> {
+fn metric_rows(metrics: &Metrics, benchmark: &Metrics, beside: Option<&BenchmarkMetrics>) -> Vec<Metric> {
     let both = |name: &str, hint: &str, of: &dyn Fn(&Metrics) -> String| Metric {
         name: name.to_owned(),
         value: of(metrics),
@@ -267,6 +275,7 @@ fn metric_rows(metrics: &Metrics, benchmark: &Metrics) -> Vec<Metric> {
         hint: hint.to_owned(),
     };
     let (trades, activity) = (&metrics.trades, &metrics.activity);
+    let beside = |of: &dyn Fn(&BenchmarkMetrics) -> Option<f64>| beside.and_then(of);
     vec![
         both("total return", "", &|metrics| percent(Some(metrics.total_return))),
         both("return a year", "compounded", &|metrics| percent(metrics.cagr)),
@@ -292,6 +301,13 @@ fn metric_rows(metrics: &Metrics, benchmark: &Metrics) -> Vec<Metric> {
         both("expected shortfall", "mean of the losses beyond it", &|metrics| {
             percent(metrics.headline().expected_shortfall)
         }),
+        own("beta", number(beside(&|one| one.beta)), "how far it moves with buy and hold"),
+        own("alpha a year", percent(beside(&|one| one.alpha)), "Jensen's: what beta does not explain"),
+        own(
+            "information ratio",
+            number(beside(&|one| one.information_ratio)),
+            "return over buy and hold, over its deviation, a year",
+        ),
         own("trades", trades.count.to_string(), "round trips"),
         own("trades won", percent(trades.win_rate), "after fees"),
         own("profit factor", number(trades.profit_factor), "profits over losses"),

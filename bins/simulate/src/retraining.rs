@@ -63,6 +63,26 @@ impl WalkForwardSection {
         let plan = WalkForward { train_days, test_days, step_days: test_days, anchored };
         plan.plan(range).context("section `walk_forward`")
     }
+
+    /// Folds in which some series has a candle to trade; told of the others before anything is trained.
+    fn traded(&self, candles: &CandleSource) -> anyhow::Result<Vec<SplitPlan>> {
+        let (full, empty): (Vec<SplitPlan>, Vec<SplitPlan>) =
+            self.plans(candles.range()?)?.into_iter().partition(|plan| {
+                let mut tests = plan.test().iter();
+                tests.any(|test| {
+                    candles.selected().any(|series| !series.indices_between(test.from, test.to).is_empty())
+                })
+            });
+        for test in empty.iter().flat_map(SplitPlan::test) {
+            tracing::warn!(
+                "the fold from {} to {} is left out: no series has a candle in it",
+                test.from,
+                test.to
+            );
+        }
+        ensure!(!full.is_empty(), "no fold of the walk-forward holds a candle; give longer series");
+        Ok(full)
+    }
 }
 
 /// Trains a model for each fold and lets it speak of the candles of the fold.
@@ -73,7 +93,7 @@ pub(crate) fn walk_forward(
     out: &Path,
     common: &CommonArguments,
 ) -> anyhow::Result<(Model, Said)> {
-    let plans = section.plans(candles.range()?)?;
+    let plans = section.traded(candles)?;
     let directory = out.join("walk-forward");
     let trainer = Trainer { bundle, candles, section, device: section.device.device()?, directory, common };
     let (mut folds, mut said, mut last) = (Vec::new(), Said::default(), None);
@@ -130,6 +150,12 @@ impl Default for PurgedPathsSection {
 }
 
 impl PurgedPathsSection {
+    /// Whether time can be divided so.
+    pub(crate) fn validate(&self) -> anyhow::Result<()> {
+        self.splitter().combinations()?;
+        Ok(())
+    }
+
     fn splitter(&self) -> CombinatorialPurged {
         let Self { groups, test_groups, embargo_minutes, .. } = *self;
         CombinatorialPurged { groups, test_groups, embargo_minutes }

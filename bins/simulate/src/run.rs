@@ -5,7 +5,9 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use command_line::{Bar, CommonArguments, Outcome};
 use market_data::CandleSeries;
+use market_data::store::write_file;
 use rayon::prelude::*;
+use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use sim::backtest::{
     BacktestConfig, BacktestInstrument, BacktestResult, CandleSignal, FundingRate, assumed_terms,
@@ -20,6 +22,7 @@ use sim::metrics::{EquityCurve, Metrics};
 use sim::monte_carlo::{CandleMonteCarlo, MonteCarlo, monte_carlo};
 use sim::regime::RegimeAttribution;
 use sim::walk_forward::{FoldOutcome, FoldSpan, judge_folds};
+use trading::Notice;
 
 use crate::Work;
 use crate::configuration::{Configuration, StrategyName};
@@ -56,7 +59,8 @@ pub(crate) struct Sensitivity {
     pub(crate) total_returns: Vec<Option<f64>>,
 }
 
-const COST_FACTORS: [f64; 4] = [0.0, 0.5, 1.0, 2.0];
+const COST_FACTORS: [Decimal; 4] =
+    [Decimal::ZERO, Decimal::from_parts(5, 0, 0, false, 1), Decimal::ONE, Decimal::TWO];
 
 pub(crate) fn run(
     arguments: &Work,
@@ -67,6 +71,14 @@ pub(crate) fn run(
     configuration.metrics.validate().context("section `metrics`")?;
     if configuration.monte_carlo.paths > 0 {
         configuration.monte_carlo.validate()?;
+    }
+    configuration.targets.validate().context("section `targets`")?;
+    configuration.regime.validate().context("section `regime`")?;
+    configuration.purged_paths.validate().context("section `purged_paths`")?;
+    if configuration.strategies.hybrid.filters.spread.is_some() {
+        bail!(
+            "`strategies.hybrid.filters.spread` cannot be tried in a backtest: candles carry no spread; leave it out"
+        );
     }
     let names = StrategyName::expand(&arguments.strategy);
     if let Some(name) = names.iter().find(|name| name.hears_model())
@@ -88,7 +100,7 @@ pub(crate) fn run(
         );
     }
     if arguments.purged_paths && !names.contains(&StrategyName::Hybrid) {
-        bail!("--purged-paths is about a model; add `hybrid` to --strategy");
+        bail!("--purged-paths trades the hybrid on models of other times; add `hybrid` to --strategy");
     }
     if arguments.candle_paths.is_some() {
         configuration.candle_monte_carlo.validate()?;
@@ -129,10 +141,14 @@ pub(crate) fn run(
     let mut rows = Vec::new();
     for one in &judged {
         let directory = out.join(one.name.to_string());
-        write_report(&directory, &page::data(one, configuration, &market, benchmark, selection.as_ref())?)?;
+        let data = page::data(one, configuration, &market, benchmark, selection.as_ref())?;
+        write_report(&directory, &data)?;
+        if configuration.backtest.journal {
+            write_journal(&directory, &one.result.journal)?;
+        }
         rows.push(SummaryRow::of(one, &directory));
     }
-    let summary = Summary::new(configuration, &market, selection.as_ref(), rows);
+    let summary = Summary::new(configuration, &market, selection.as_ref(), rows)?;
     write(&out.join("summary.json"), &serde_json::to_string_pretty(&summary)?)?;
     summary.print(common)?;
     let promoted = judged.iter().any(|one| one.verdict.promote);
@@ -313,9 +329,9 @@ fn sensitivity(
     bar: &Bar,
 ) -> anyhow::Result<Sensitivity> {
     let latencies = latencies(configuration, market);
-    let cells: Vec<(f64, u32)> =
+    let cells: Vec<(Decimal, u32)> =
         COST_FACTORS.iter().flat_map(|factor| latencies.iter().map(|latency| (*factor, *latency))).collect();
-    let run = |(factor, latency): &(f64, u32)| {
+    let run = |(factor, latency): &(Decimal, u32)| {
         let mut config = configuration.backtest.clone();
         config.venue.latency_ms = *latency;
         let scaled: Vec<BacktestInstrument<'_>> =
@@ -326,16 +342,14 @@ fn sensitivity(
         anyhow::Ok(first.zip(last).map(|(first, last)| last / first - 1.0).filter(|value| value.is_finite()))
     };
     let total_returns = cells.par_iter().map(run).collect::<anyhow::Result<_>>()?;
-    Ok(Sensitivity { costs: COST_FACTORS.to_vec(), latencies_ms: latencies, total_returns })
+    let costs = COST_FACTORS.iter().filter_map(ToPrimitive::to_f64).collect();
+    Ok(Sensitivity { costs, latencies_ms: latencies, total_returns })
 }
 
-fn scale_fees<'a>(one: &BacktestInstrument<'a>, factor: f64) -> BacktestInstrument<'a> {
+fn scale_fees<'a>(one: &BacktestInstrument<'a>, factor: Decimal) -> BacktestInstrument<'a> {
     let mut scaled = one.clone();
-    let scale = |fee: rust_decimal::Decimal| {
-        rust_decimal::Decimal::try_from(fee.to_f64().unwrap_or(0.0) * factor).unwrap_or(fee).round_dp(10)
-    };
-    scaled.terms.maker_fee = scale(scaled.terms.maker_fee);
-    scaled.terms.taker_fee = scale(scaled.terms.taker_fee);
+    scaled.terms.maker_fee = (scaled.terms.maker_fee * factor).round_dp(10);
+    scaled.terms.taker_fee = (scaled.terms.taker_fee * factor).round_dp(10);
     scaled
 }
 
@@ -354,13 +368,21 @@ fn write_report(directory: &Path, data: &sim::report::ReportData) -> anyhow::Res
     Ok(())
 }
 
-/// Whole or not at all: beside its place, and moved there.
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    let what = || format!("{}: cannot write", path.display());
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).with_context(what)?;
+/// Every notice of the engine, one a line.
+fn write_journal(directory: &Path, journal: &[Notice]) -> anyhow::Result<()> {
+    let mut text = String::new();
+    for notice in journal {
+        text.push_str(&serde_json::to_string(notice)?);
+        text.push('\n');
     }
-    let beside = path.with_extension("part");
-    std::fs::write(&beside, text).with_context(what)?;
-    std::fs::rename(&beside, path).with_context(what)
+    write(&directory.join("journal.jsonl"), &text)
+}
+
+/// Whole or not at all.
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)
+            .with_context(|| format!("{}: cannot create the directory", directory.display()))?;
+    }
+    Ok(write_file(path, text.as_bytes())?)
 }

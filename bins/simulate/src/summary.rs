@@ -195,25 +195,25 @@ impl Summary {
         market: &Market,
         selection: Option<&SelectionPaths>,
         strategies: Vec<SummaryRow>,
-    ) -> Self {
+    ) -> anyhow::Result<Self> {
         let selection = selection.map(|found| Selection {
             paths: found.paths.len(),
             mean_sharpe_where_chosen: found.mean_train,
             mean_sharpe_where_traded: found.mean_test,
             share_of_losing_paths: found.share_of_losing_paths,
         });
-        Self {
+        Ok(Self {
             command: "simulate".to_owned(),
             series: market.series.iter().map(|series| series.key().to_string()).collect(),
             timeframe: market.timeframe.to_string(),
             cash: configuration.backtest.cash.to_string(),
-            conditions: conditions(configuration),
+            conditions: conditions(configuration)?,
             model: market.model.as_ref().map(|model| model.name.clone()),
             predictions: market.model.as_ref().and_then(predictions),
             selection,
             refused: market.refused.clone(),
             strategies,
-        }
+        })
     }
 
     pub(crate) fn print(&self, common: &CommonArguments) -> anyhow::Result<()> {
@@ -225,12 +225,12 @@ impl Summary {
 }
 
 /// The same for runs whose engine, venue and costs are set alike.
-fn conditions(configuration: &Configuration) -> String {
+fn conditions(configuration: &Configuration) -> anyhow::Result<String> {
     let mut backtest = configuration.backtest.clone();
     // It keeps more, and changes nothing.
     backtest.journal = false;
-    let text = serde_json::to_string(&(&backtest, &configuration.costs)).unwrap_or_default();
-    blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
+    let text = serde_json::to_string(&(&backtest, &configuration.costs))?;
+    Ok(blake3::hash(text.as_bytes()).to_hex()[..16].to_owned())
 }
 
 fn predictions(model: &Model) -> Option<Predictions> {

@@ -150,11 +150,7 @@ impl LabelSection {
 /// The labeler of a file.
 pub(crate) fn read_labeler(path: &Path) -> anyhow::Result<Labeler> {
     let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot read", path.display()))?;
-    let labeler: Labeler = toml::from_str(&text).with_context(|| {
-        format!("{}: not one labeler; give the lines that `optimize-labels` prints for one", path.display())
-    })?;
-    labeler.validate().with_context(|| path.display().to_string())?;
-    Ok(labeler)
+    Labeler::from_toml(&text).with_context(|| path.display().to_string())
 }
 
 #[cfg(test)]

@@ -15,6 +15,15 @@ pub enum LabelError {
         remedy: &'static str,
     },
 
+    /// Lines that are no labeler.
+    #[error(
+        "not one labeler: {reason}; give the lines that `optimize-labels` prints for one, such as `labeler = \"triple-barrier\"`"
+    )]
+    UnreadableLabeler {
+        /// What is wrong, and where.
+        reason: String,
+    },
+
     /// A series has more candles than an index of 32 bits can name.
     #[error("{series} has {candles} candles; label it in parts of at most {} candles", u32::MAX)]
     SeriesTooLong {

@@ -79,6 +79,18 @@ impl Labeler {
         }
     }
 
+    /// Reads the lines that [`to_toml`](Self::to_toml) writes.
+    ///
+    /// # Errors
+    /// [`LabelError::UnreadableLabeler`] for other lines, [`LabelError::InvalidConfiguration`] for values out of range.
+    pub fn from_toml(text: &str) -> Result<Self, LabelError> {
+        let labeler: Self = toml::from_str(text).map_err(|error| LabelError::UnreadableLabeler {
+            reason: error.to_string().trim_end().to_owned(),
+        })?;
+        labeler.validate()?;
+        Ok(labeler)
+    }
+
     /// The labeler as lines of a TOML table, which read back as exactly this labeler.
     pub fn to_toml(&self) -> String {
         let mut lines = vec![format!("labeler = \"{}\"", self.name())];

@@ -101,6 +101,25 @@ impl CandleSource {
         Ok((Self::new(keys, gathered.series, gathered.exogenous, refused)?, gathered.notes))
     }
 
+    /// The candles before a time, without the series that have none there.
+    ///
+    /// # Errors
+    /// [`SupervisedError::Data`] where no series has a candle before it.
+    pub fn until(&self, to: Timestamp) -> Result<Self, SupervisedError> {
+        let before = Timestamp::from_millis(i64::MIN);
+        let cut = self.series.values().map(|series| series.between(before, to));
+        let series: Vec<CandleSeries> = cut.filter(|series| !series.is_empty()).collect();
+        let left = |key: &&SeriesKey| series.iter().any(|series| series.key() == *key);
+        let keys: Vec<SeriesKey> = self.keys.iter().filter(left).cloned().collect();
+        if keys.is_empty() {
+            return Err(SupervisedError::data(
+                "the candles",
+                format!("none lies before {to}; give a later time"),
+            ));
+        }
+        Self::new(keys, series, self.exogenous.clone(), self.refused.clone())
+    }
+
     /// What the features, and whoever else, take from outside.
     #[must_use]
     pub fn exogenous(&self) -> &[ExogenousSeries] {

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
 use divan::counter::ItemsCount;
-use market_data::{Candle, Instrument, Timestamp};
+use market_data::{Candle, Instrument, Timeframe, Timestamp};
 use rust_decimal::Decimal;
 use trading::account::{AccountConfig, InstrumentTerms, MarginTier, MarginTiers};
 use trading::orders::{FeeCurrency, Fill, OrderReport, OrderReportKind};
@@ -67,11 +67,11 @@ fn engine(symbols: usize, wanted: bool) -> Engine<Once> {
         account: AccountConfig { settlement: "USDT".to_owned(), ..AccountConfig::default() },
         ..EngineConfig::default()
     };
-    Engine::new(Once { wanted }, config, terms(symbols), Decimal::from(100_000)).unwrap()
+    Engine::new(Once { wanted }, config, Timeframe::H1, terms(symbols), Decimal::from(100_000)).unwrap()
 }
 
 /// A market of `symbols` that walks up and down.
-fn market(symbols: usize) -> Vec<Vec<MarketUpdate<'static>>> {
+fn market(symbols: usize) -> Vec<Vec<MarketUpdate>> {
     let start: Timestamp = "2024-01-01".parse().unwrap();
     (0..CANDLES)
         .map(|step| {
@@ -95,7 +95,7 @@ fn market(symbols: usize) -> Vec<Vec<MarketUpdate<'static>>> {
         .collect()
 }
 
-fn run(engine: &mut Engine<Once>, market: &[Vec<MarketUpdate<'_>>]) {
+fn run(engine: &mut Engine<Once>, market: &[Vec<MarketUpdate>]) {
     for updates in market {
         let time = updates[0].candle.open_time.plus_millis(3_600_000);
         let commands = engine.step(Event::Candles(MarketView { time, updates })).unwrap();
@@ -104,7 +104,7 @@ fn run(engine: &mut Engine<Once>, market: &[Vec<MarketUpdate<'_>>]) {
 }
 
 /// Opens a position in every symbol.
-fn fill_all(engine: &mut Engine<Once>, first: &[MarketUpdate<'_>]) {
+fn fill_all(engine: &mut Engine<Once>, first: &[MarketUpdate]) {
     let time = first[0].candle.open_time.plus_millis(3_600_000);
     let commands = engine.step(Event::Candles(MarketView { time, updates: first })).unwrap();
     let orders: Vec<_> = commands

@@ -16,7 +16,7 @@
 //! use trading::account::{AccountConfig, InstrumentTerms, MarginTiers};
 //! use trading::strategy::{BuyAndHold, BuyAndHoldConfig};
 //! use trading::{Command, Engine, EngineConfig, Event, InstrumentIndex, MarketUpdate, MarketView};
-//! use market_data::{Candle, Instrument};
+//! use market_data::{Candle, Instrument, Timeframe};
 //!
 //! let instrument = Instrument::from_toml(
 //!     "venue = \"bybit-spot\"\nsymbol = \"BTC/USDT\"\n[[rules]]\nvalid_from = \"2020-01-01\"\ntick_size = \"0.1\"\n\
@@ -26,7 +26,7 @@
 //! };
 //! let config = EngineConfig { account: AccountConfig { settlement: "USDT".into(), ..AccountConfig::default() }, ..EngineConfig::default() };
 //! let strategy = BuyAndHold::new(&BuyAndHoldConfig::default(), 1)?;
-//! let mut engine = Engine::new(strategy, config, vec![terms], "10000".parse()?)?;
+//! let mut engine = Engine::new(strategy, config, Timeframe::H1, vec![terms], "10000".parse()?)?;
 //! let candle = Candle {
 //!     open_time: "2024-01-01".parse()?, open: 42_000.0, high: 42_100.0, low: 41_900.0, close: 42_000.0, volume: 10.0, turnover: None,
 //! };

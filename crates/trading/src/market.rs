@@ -8,13 +8,11 @@ use crate::order::InstrumentIndex;
 
 /// What models and policies say of one instrument after one candle.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Signal<'a> {
+pub struct Signal {
     /// Calibrated probabilities of sell, hold and buy, where there is a model.
     pub probabilities: Option<[f32; 3]>,
     /// What the policy wants, where there is one.
     pub action: Option<PolicyAction>,
-    /// The row of scaled features that both saw; empty where there is none.
-    pub features: &'a [f32],
 }
 
 /// What a learned policy wants of one instrument.
@@ -33,7 +31,7 @@ pub enum PolicyAction {
 
 /// One instrument after one of its candles closed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct MarketUpdate<'a> {
+pub struct MarketUpdate {
     /// Which one.
     pub instrument: InstrumentIndex,
     /// The candle that closed.
@@ -45,10 +43,10 @@ pub struct MarketUpdate<'a> {
     /// Whether candles before this one are missing: what is remembered of them is not adjacent.
     pub after_gap: bool,
     /// What models say.
-    pub signal: Signal<'a>,
+    pub signal: Signal,
 }
 
-impl MarketUpdate<'_> {
+impl MarketUpdate {
     /// A candle of which nothing else is known.
     #[must_use]
     pub const fn new(instrument: InstrumentIndex, candle: Candle) -> Self {
@@ -58,7 +56,7 @@ impl MarketUpdate<'_> {
             mark_price: None,
             relative_spread: None,
             after_gap: false,
-            signal: Signal { probabilities: None, action: None, features: &[] },
+            signal: Signal { probabilities: None, action: None },
         }
     }
 }
@@ -69,13 +67,13 @@ pub struct MarketView<'a> {
     /// When they closed.
     pub time: Timestamp,
     /// What closed.
-    pub updates: &'a [MarketUpdate<'a>],
+    pub updates: &'a [MarketUpdate],
 }
 
 impl<'a> MarketView<'a> {
     /// The update of one instrument, where its candle closed at this moment.
     #[must_use]
-    pub fn of(&self, instrument: InstrumentIndex) -> Option<&'a MarketUpdate<'a>> {
+    pub fn of(&self, instrument: InstrumentIndex) -> Option<&'a MarketUpdate> {
         self.updates.iter().find(|update| update.instrument == instrument)
     }
 }

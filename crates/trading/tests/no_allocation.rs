@@ -1,7 +1,7 @@
 //! While nothing is open and nothing is wanted, a candle allocates nothing.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use market_data::{Candle, Instrument, Timestamp};
+use market_data::{Candle, Instrument, Timeframe, Timestamp};
 use rust_decimal::Decimal;
 use trading::account::{AccountConfig, InstrumentTerms, MarginTiers};
 use trading::strategy::{Direction, MovingAverageCrossover, MovingAverageCrossoverConfig, Strategy};
@@ -21,14 +21,14 @@ fn terms(symbol: &str) -> InstrumentTerms {
     }
 }
 
-fn updates(step: usize, price: f64) -> [MarketUpdate<'static>; 2] {
+fn updates(step: usize, price: f64) -> [MarketUpdate; 2] {
     let open_time = "2024-01-01".parse::<Timestamp>().unwrap().plus_millis(step as i64 * 3_600_000);
     let candle =
         Candle { open_time, open: price, high: price, low: price, close: price, volume: 1.0, turnover: None };
     [0, 1].map(|index| MarketUpdate::new(InstrumentIndex(index), candle))
 }
 
-fn step<S: Strategy>(engine: &mut Engine<S>, updates: &[MarketUpdate<'_>]) -> usize {
+fn step<S: Strategy>(engine: &mut Engine<S>, updates: &[MarketUpdate]) -> usize {
     let time = updates[0].candle.open_time.plus_millis(3_600_000);
     engine.step(Event::Candles(MarketView { time, updates })).unwrap().commands.len()
 }
@@ -43,9 +43,14 @@ fn a_candle_while_flat_allocates_nothing() {
         MovingAverageCrossoverConfig { direction: Direction::LongOnly, ..Default::default() };
     let strategy = MovingAverageCrossover::new(&config_of_strategy, 2).unwrap();
     let warm_up = strategy.warm_up();
-    let mut engine =
-        Engine::new(strategy, config, vec![terms("BTC/USDT"), terms("ETH/USDT")], Decimal::from(10_000))
-            .unwrap();
+    let mut engine = Engine::new(
+        strategy,
+        config,
+        Timeframe::H1,
+        vec![terms("BTC/USDT"), terms("ETH/USDT")],
+        Decimal::from(10_000),
+    )
+    .unwrap();
     // Falling: the fast average is below the slow one, and spot is never short.
     let falling = |at: usize| updates(at, 50_000.0 - at as f64);
     for at in 0..warm_up + 10 {

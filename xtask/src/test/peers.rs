@@ -77,7 +77,7 @@ pub(super) fn names() -> String {
 pub(super) fn compare(workspace: &Workspace) -> Result<Verdict> {
     let lists = workspace.root.join(DIRECTORY);
     let (named, path) = (std::env::var_os(PYTHON), std::env::var_os("PATH"));
-    let target = target_directory(workspace)?.join("peers");
+    let target = workspace.metadata()?.target_directory.join("peers");
     let python = environment::python(&Places {
         lists: &lists,
         environment: &target,
@@ -166,23 +166,6 @@ fn programs(workspace: &Workspace) -> Result<BTreeMap<&'static str, PathBuf>> {
     let messages = String::from_utf8_lossy(&output.stdout);
     let names = PEERS.iter().flat_map(|peer| peer.programs);
     Ok(names.filter_map(|name| Some((*name, executable(&messages, name, "example")?))).collect())
-}
-
-/// Where cargo builds, which may be set in the environment or in a configuration file.
-fn target_directory(workspace: &Workspace) -> Result<PathBuf> {
-    #[derive(Deserialize)]
-    struct Metadata {
-        target_directory: PathBuf,
-    }
-    let output = workspace
-        .cargo()
-        .args(["metadata", "--format-version", "1", "--no-deps"])
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot start `cargo metadata`")?;
-    let metadata: Metadata =
-        serde_json::from_slice(&output.stdout).context("cannot read what `cargo metadata` printed")?;
-    Ok(metadata.target_directory)
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ fn run(run: &mut Run) -> Result<Verdict> {
     Ok(Verdict::Fine)
 }
 
-/// Builds all programs, with further features, and says where each is.
+/// Builds all programs, with these features; where each is, by its name.
 pub(crate) fn programs(
     workspace: &Workspace,
     features: Option<&str>,
@@ -46,13 +46,12 @@ pub(crate) fn programs(
         bail!("the programs do not build; see cargo's messages above");
     }
     let messages = String::from_utf8_lossy(&output.stdout);
-    let mut found = BTreeMap::new();
-    for program in PROGRAMS {
+    let path = |program: &'static str| {
         let path = executable(&messages, program, "bin")
             .with_context(|| format!("cargo did not say where it put `{program}`"))?;
-        found.insert(*program, path);
-    }
-    Ok(found)
+        Ok((program, path))
+    };
+    PROGRAMS.iter().copied().map(path).collect()
 }
 
 impl Run {

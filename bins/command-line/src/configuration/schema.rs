@@ -18,11 +18,17 @@ pub(super) fn schema<T: JsonSchema>(program: &str, defaults: &Value) -> Value {
     schema
 }
 
-/// Takes out what types say for Rust: links of descriptions, widths of numbers, and defaults, which come from the program.
+/// Takes out what types say for Rust: links of descriptions, widths of numbers, and defaults of whole tables.
 fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
-            fields.remove("default");
+            // Of a table its settings say it.
+            if let Some(default) = fields.remove("default")
+                && !default.is_null()
+                && !default.is_object()
+            {
+                fields.insert("default".to_owned(), shortest(&default));
+            }
             if fields.get("format").is_some_and(|format| format != "date-time") {
                 fields.remove("format");
             }
@@ -36,7 +42,7 @@ fn tidy(schema: &mut Value) {
                 // A setting may be called like a word of the schema: what stands in `properties` are settings.
                 match (name.as_str(), below) {
                     ("properties", Value::Object(properties)) => properties.values_mut().for_each(tidy),
-                    ("enum" | "const" | "required" | "description" | "title", _) => {}
+                    ("enum" | "const" | "default" | "required" | "description" | "title", _) => {}
                     (_, below) => tidy(below),
                 }
             }
@@ -68,6 +74,8 @@ fn plain(documentation: &str) -> String {
         }
     }
     text.push_str(rest);
+    // Brackets that are no link are escaped in Rust.
+    let text = text.replace("\\[", "[").replace("\\]", "]");
     let paragraphs = text.split("\n\n").map(|paragraph| {
         let line = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
         // What it announced was an example.
@@ -76,7 +84,8 @@ fn plain(documentation: &str) -> String {
     paragraphs.filter(|paragraph| !paragraph.is_empty()).collect::<Vec<_>>().join("\n\n")
 }
 
-/// Writes at each setting that is no table what it is by default.
+/// Writes at each setting that is no table what it is by default. Where the program has no such table, the defaults of the type
+/// stay: those that it gets once it is written.
 fn state_defaults(schema: &mut Value, default: Option<&Value>) {
     let Value::Object(fields) = schema else { return };
     let kinds = ["oneOf", "anyOf", "allOf"];
@@ -85,6 +94,9 @@ fn state_defaults(schema: &mut Value, default: Option<&Value>) {
         for (name, property) in properties {
             // What is written as `null` or not at all is absent.
             let below = default.and_then(|default| default.get(name)).filter(|below| !below.is_null());
+            if let (Some(_), None, Value::Object(fields)) = (default, below, &mut *property) {
+                fields.remove("default");
+            }
             state_defaults(property, below);
         }
     }

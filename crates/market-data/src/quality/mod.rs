@@ -224,12 +224,7 @@ pub struct QualityReport {
     pub content_hash: String,
 }
 
-impl QualityReport {
-    /// Rows with a finding, each counted once per kind.
-    pub fn finding_count(&self) -> u64 {
-        self.findings.values().map(|summary| summary.count).sum()
-    }
-}
+impl QualityReport {}
 
 /// A series that was not taken, and why.
 #[derive(Clone, Debug)]

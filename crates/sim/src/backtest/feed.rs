@@ -104,7 +104,7 @@ impl<'a> Feed<'a> {
     }
 
     /// Writes the next moment at which candles close; whether there is one.
-    pub(super) fn advance(&mut self, moment: &mut Moment<'static>) -> bool {
+    pub(super) fn advance(&mut self, moment: &mut Moment) -> bool {
         let Some(open_time) = self
             .instruments
             .iter()
@@ -125,7 +125,7 @@ impl<'a> Feed<'a> {
             let signal = one.signals.get(at).copied().unwrap_or_default();
             moment.candle(MarketUpdate {
                 after_gap,
-                signal: Signal { probabilities: signal.probabilities, action: signal.action, features: &[] },
+                signal: Signal { probabilities: signal.probabilities, action: signal.action },
                 ..MarketUpdate::new(InstrumentIndex(index as u16), one.series.get(at))
             });
             if !one.funding.is_empty() {

@@ -39,11 +39,12 @@ use crate::venue::{Traffic, Venue, VenueCandle, VenueConfig};
 pub struct BacktestConfig {
     /// Cash at the start, in settlement currency.
     pub cash: Decimal,
-    /// The engine. Its timeframe is that of the series, whatever stands here.
+    /// The engine.
     pub engine: EngineConfig,
     /// The venue.
     pub venue: VenueConfig,
-    /// Whether every notice of the engine is kept, and not only trades and counts: it takes memory with each order.
+    /// Whether every notice of the engine is kept, and not only trades and counts: it takes memory with each order. `simulate` writes
+    /// them into `journal.jsonl`.
     pub journal: bool,
 }
 
@@ -144,12 +145,10 @@ impl<S: Strategy, R: Record> Backtest<S, R> {
         terms: Vec<InstrumentTerms>,
         record: R,
     ) -> Result<Self, SimError> {
-        let mut engine_config = config.engine.clone();
-        engine_config.execution.timeframe = timeframe;
         Ok(Self {
             venue: Venue::new(config.venue.clone(), &terms)?,
             instruments: terms.len(),
-            engine: Engine::new(strategy, engine_config, terms, config.cash)?,
+            engine: Engine::new(strategy, config.engine.clone(), timeframe, terms, config.cash)?,
             books: Books::new(record),
             traffic: Traffic::default(),
             candle_ms: timeframe.millis(),
@@ -164,7 +163,7 @@ impl<S: Strategy, R: Record> Backtest<S, R> {
     /// # Errors
     /// [`SimError::Data`] for a moment out of order or a candle that cannot have happened, [`SimError::Trading`] for what the kernel
     /// cannot account. The backtest is over then.
-    pub fn push(&mut self, moment: &Moment<'_>) -> Result<(), SimError> {
+    pub fn push(&mut self, moment: &Moment) -> Result<(), SimError> {
         if let Some(problem) = moment.fault(self.last) {
             return Err(SimError::data(format!("the moment {}", moment.time), problem));
         }
@@ -245,7 +244,7 @@ impl<S: Strategy, R: Record> Backtest<S, R> {
 /// Funding is exchanged at the last price that was known when it fell due: the open of the candle that it falls into.
 fn funding_event<S: Strategy>(
     engine: &Engine<S>,
-    update: &MarketUpdate<'_>,
+    update: &MarketUpdate,
     funding: FundingRate,
 ) -> Option<Event<'static>> {
     let account = engine.account();

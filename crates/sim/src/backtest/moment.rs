@@ -8,16 +8,16 @@ use super::feed::FundingRate;
 /// The candles that closed at one moment, in the order of their instruments, each with the finer candles inside it and the funding
 /// that fell due since the last one. Its memory is used again: begin it anew for each moment.
 #[derive(Clone, Debug, Default)]
-pub struct Moment<'a> {
+pub struct Moment {
     pub(super) time: Timestamp,
-    pub(super) updates: Vec<MarketUpdate<'a>>,
+    pub(super) updates: Vec<MarketUpdate>,
     detail: Vec<Candle>,
     funding: Vec<FundingRate>,
     /// Where detail and funding of each candle end.
     ends: Vec<(usize, usize)>,
 }
 
-impl<'a> Moment<'a> {
+impl Moment {
     /// Forgets everything; the candles to come closed at `time`.
     pub fn begin(&mut self, time: Timestamp) -> &mut Self {
         self.time = time;
@@ -29,7 +29,7 @@ impl<'a> Moment<'a> {
     }
 
     /// A candle of one instrument, with what is known of it: whether candles before it are missing, and what models say.
-    pub fn candle(&mut self, update: MarketUpdate<'a>) -> &mut Self {
+    pub fn candle(&mut self, update: MarketUpdate) -> &mut Self {
         self.updates.push(update);
         self.ends.push((self.detail.len(), self.funding.len()));
         self

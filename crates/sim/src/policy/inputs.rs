@@ -90,7 +90,7 @@ impl PolicyInputs {
         for row in &encoding.rows {
             market.valid[*row] = true;
         }
-        market.funding = funding_of(series, funding);
+        market.funding = funding_by_row(series, funding);
         Ok(Some(market))
     }
 
@@ -159,7 +159,7 @@ impl SeriesFrame {
 }
 
 /// What long pays to short at the open of each row: the funding that falls into the time of its candle; empty without funding.
-fn funding_of(series: &CandleSeries, funding: &[FundingRate]) -> Vec<f64> {
+fn funding_by_row(series: &CandleSeries, funding: &[FundingRate]) -> Vec<f64> {
     if funding.is_empty() {
         return Vec::new();
     }

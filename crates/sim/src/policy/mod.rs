@@ -25,5 +25,5 @@ pub use evaluation::{JudgedPlayer, PlayerKind, judge_players};
 pub use inputs::{InputSource, PolicyInputs, SeriesFrame};
 pub use play::{AccountPath, Player, play, together};
 pub use signals::policy_actions;
-pub use specialists::{KINDS, SpecialistsConfig};
+pub use specialists::{KINDS, MarketKinds, SpecialistsConfig};
 pub use training::{Advance, AgentBytes, PolicyTraining, Validation};

@@ -47,11 +47,35 @@ impl SpecialistsConfig {
         Ok(())
     }
 
+    /// Thresholds of the frames of the training time, taken together.
+    #[must_use]
+    pub fn fit(&self, training: &[MarketFrame]) -> MarketKinds {
+        let lookback = self.lookback;
+        let known = |frame: &MarketFrame| -> Vec<(f64, f64)> {
+            (0..frame.len()).filter_map(|row| measure(lookback, frame, row)).collect()
+        };
+        let known: Vec<(f64, f64)> = training.iter().flat_map(known).collect();
+        let volatility = threshold(known.iter().map(|one| one.0).collect(), self.volatile_share);
+        let calm = known.iter().filter(|one| one.0 <= volatility);
+        let efficiency = threshold(calm.map(|one| one.1).collect(), self.trending_share);
+        MarketKinds { lookback, volatility, efficiency }
+    }
+}
+
+/// Kinds of markets with the thresholds of one training time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MarketKinds {
+    lookback: usize,
+    volatility: f64,
+    efficiency: f64,
+}
+
+impl MarketKinds {
     /// The frame with the rows of one kind (its place in [`KINDS`]) alone valid, and the row after each, in which what was decided
-    /// trades: nobody knew of what kind it would be. Thresholds are those of the frame.
+    /// trades: nobody knew of what kind it would be.
     #[must_use]
     pub fn only(&self, frame: &MarketFrame, kind: usize) -> MarketFrame {
-        let kinds = self.kinds(frame);
+        let kinds = self.of(frame);
         let valid = (0..frame.len()).map(|row| {
             let of_kind = |row: usize| kinds.get(row).copied().flatten() == Some(kind);
             let trades = of_kind(row) || row.checked_sub(1).is_some_and(of_kind);
@@ -62,37 +86,32 @@ impl SpecialistsConfig {
 
     /// The kind of each row; none where too few candles lie before it without a gap.
     #[must_use]
-    pub fn kinds(&self, frame: &MarketFrame) -> Vec<Option<usize>> {
-        let measures: Vec<Option<(f64, f64)>> =
-            (0..frame.len()).map(|row| self.measure(frame, row)).collect();
-        let known: Vec<(f64, f64)> = measures.iter().flatten().copied().collect();
-        let volatile = threshold(known.iter().map(|one| one.0).collect(), self.volatile_share);
-        let calm = known.iter().filter(|one| one.0 <= volatile);
-        let trending = threshold(calm.map(|one| one.1).collect(), self.trending_share);
-        let kind = |(volatility, efficiency): (f64, f64)| match (volatility > volatile, efficiency > trending)
-        {
+    pub fn of(&self, frame: &MarketFrame) -> Vec<Option<usize>> {
+        let kind = |(volatility, efficiency): (f64, f64)| match (
+            volatility > self.volatility,
+            efficiency > self.efficiency,
+        ) {
             (true, _) => 2,
             (false, true) => 0,
             (false, false) => 1,
         };
-        measures.into_iter().map(|measure| measure.map(kind)).collect()
+        (0..frame.len()).map(|row| measure(self.lookback, frame, row).map(kind)).collect()
     }
+}
 
-    /// Standard deviation of log returns and efficiency ratio of the last candles.
-    fn measure(&self, frame: &MarketFrame, row: usize) -> Option<(f64, f64)> {
-        let first = row.checked_sub(self.lookback)?;
-        if frame.open_times[row] - frame.open_times[first] != self.lookback as i64 * frame.candle_ms {
-            return None;
-        }
-        let logs: Vec<f64> = frame.prices[first..=row].iter().map(|prices| prices.close.ln()).collect();
-        let returns: Vec<f64> = logs.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        let mean = returns.iter().sum::<f64>() / returns.len() as f64;
-        let variance =
-            returns.iter().map(|one| (one - mean).powi(2)).sum::<f64>() / (returns.len() - 1) as f64;
-        let walked: f64 = returns.iter().map(|one| one.abs()).sum();
-        let efficiency = if walked > 0.0 { (logs[logs.len() - 1] - logs[0]).abs() / walked } else { 0.0 };
-        Some((variance.sqrt(), efficiency))
+/// Standard deviation of log returns and efficiency ratio of the last candles.
+fn measure(lookback: usize, frame: &MarketFrame, row: usize) -> Option<(f64, f64)> {
+    let first = row.checked_sub(lookback)?;
+    if frame.open_times[row] - frame.open_times[first] != lookback as i64 * frame.candle_ms {
+        return None;
     }
+    let logs: Vec<f64> = frame.prices[first..=row].iter().map(|prices| prices.close.ln()).collect();
+    let returns: Vec<f64> = logs.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let mean = returns.iter().sum::<f64>() / returns.len() as f64;
+    let variance = returns.iter().map(|one| (one - mean).powi(2)).sum::<f64>() / (returns.len() - 1) as f64;
+    let walked: f64 = returns.iter().map(|one| one.abs()).sum();
+    let efficiency = if walked > 0.0 { (logs[logs.len() - 1] - logs[0]).abs() / walked } else { 0.0 };
+    Some((variance.sqrt(), efficiency))
 }
 
 /// What the highest `share` of the values lies above; infinite for no value.
@@ -147,7 +166,8 @@ mod tests {
     #[test]
     fn each_market_has_its_kind() {
         let config = SpecialistsConfig { lookback: 10, ..SpecialistsConfig::default() };
-        let kinds = config.kinds(&three_markets());
+        let market = three_markets();
+        let kinds = config.fit(std::slice::from_ref(&market)).of(&market);
         assert!(kinds[..10].iter().all(Option::is_none));
         let share = |rows: std::ops::Range<usize>, kind| {
             let count = rows.len() as f64;
@@ -162,9 +182,10 @@ mod tests {
     fn rows_of_one_kind_are_left_and_the_future_says_nothing_but_thresholds() {
         let config = SpecialistsConfig { lookback: 10, ..SpecialistsConfig::default() };
         let frame = three_markets();
-        let kinds = config.kinds(&frame);
+        let fitted = config.fit(std::slice::from_ref(&frame));
+        let kinds = fitted.of(&frame);
         for kind in 0..3 {
-            for (row, valid) in config.only(&frame, kind).valid.into_iter().enumerate() {
+            for (row, valid) in fitted.only(&frame, kind).valid.into_iter().enumerate() {
                 let decides = |row: usize| kinds[row] == Some(kind);
                 assert_eq!(valid, decides(row) || (row > 0 && decides(row - 1)), "row {row}");
             }
@@ -172,12 +193,23 @@ mod tests {
         // A gap is no move of the market.
         let mut gapped = frame.clone();
         gapped.open_times.iter_mut().skip(90).for_each(|time| *time += 600_000);
-        assert!(config.kinds(&gapped)[90..100].iter().all(Option::is_none));
-        assert!(config.kinds(&gapped)[100].is_some());
+        assert!(fitted.of(&gapped)[90..100].iter().all(Option::is_none));
+        assert!(fitted.of(&gapped)[100].is_some());
         let mut masked = frame.clone();
         masked.valid = vec![true; frame.len()];
         masked.valid[100] = false;
-        assert!((0..3).all(|kind| !config.only(&masked, kind).valid[100]));
+        assert!((0..3).all(|kind| !fitted.only(&masked, kind).valid[100]));
+    }
+
+    /// A validation time that is calm throughout has no volatile third of its own.
+    #[test]
+    fn thresholds_are_those_of_the_training_time() {
+        let config = SpecialistsConfig { lookback: 10, ..SpecialistsConfig::default() };
+        let market = three_markets();
+        let calm = frame(&market.prices[60..120].iter().map(|prices| prices.close).collect::<Vec<_>>());
+        let fitted = config.fit(&[market]);
+        assert!(fitted.of(&calm)[10..].iter().all(|kind| *kind == Some(1)), "{:?}", fitted.of(&calm));
+        assert_ne!(fitted, config.fit(&[calm]));
     }
 
     #[test]

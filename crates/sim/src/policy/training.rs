@@ -9,7 +9,7 @@ use supervised::{ModelBundle, Objective};
 
 use super::config::PolicyConfig;
 use super::play::{Player, play};
-use super::specialists::KINDS;
+use super::specialists::{KINDS, MarketKinds};
 use crate::error::SimError;
 use crate::market_environment::{MarketEnvironment, MarketEnvironmentConfig, MarketFrame, MarketFrames};
 
@@ -96,6 +96,7 @@ impl PolicyTraining {
         }
         let recipe = config.recipe_over(bundle, body);
         // What some stage cannot be trained or chosen on is refused before the first.
+        let kinds = market_kinds(&config, &training);
         let mut of_stages = Vec::with_capacity(stages(&config));
         for stage in 0..stages(&config) {
             let told = |part: &str, error: &SimError| {
@@ -104,7 +105,7 @@ impl PolicyTraining {
             };
             let one = MarketEnvironmentConfig { environments: 1, ..config.environment.clone() };
             let make = |frames: &[MarketFrame]| {
-                let frames = Arc::new(MarketFrames::of_single(of_stage(&config, frames, stage))?);
+                let frames = Arc::new(MarketFrames::of_single(of_stage(kinds.as_ref(), frames, stage))?);
                 MarketEnvironment::new(one.clone(), Arc::clone(&frames))?;
                 Ok(frames)
             };
@@ -298,7 +299,7 @@ fn learner(
     stage: usize,
     seed: u64,
 ) -> Result<Box<dyn Learner>, SimError> {
-    let frames = of_stage(config, training, stage);
+    let frames = of_stage(market_kinds(config, training).as_ref(), training, stage);
     let columns = frames.first().map_or(0, |frame| frame.columns);
     let frames = Arc::new(MarketFrames::of_single(frames)?);
     let environments = Box::new(MarketEnvironment::new(config.environment.clone(), frames)?);
@@ -351,9 +352,14 @@ pub(super) fn agent(
     Ok(Box::new(SelectedAgent::new(selector, specialists).map_err(|error| failed(&error))?))
 }
 
+/// What tells the markets of specialists apart; nothing without specialists.
+fn market_kinds(config: &PolicyConfig, training: &[MarketFrame]) -> Option<MarketKinds> {
+    config.specialists.as_ref().map(|specialists| specialists.fit(training))
+}
+
 /// What a stage sees of the frames: of specialists their kind of market.
-fn of_stage(config: &PolicyConfig, frames: &[MarketFrame], stage: usize) -> Vec<MarketFrame> {
-    match &config.specialists {
+fn of_stage(kinds: Option<&MarketKinds>, frames: &[MarketFrame], stage: usize) -> Vec<MarketFrame> {
+    match kinds {
         Some(kinds) if stage < KINDS.len() => frames.iter().map(|frame| kinds.only(frame, stage)).collect(),
         _ => frames.to_vec(),
     }

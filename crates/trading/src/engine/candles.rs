@@ -57,7 +57,7 @@ impl<S: Strategy> Engine<S> {
         Ok(())
     }
 
-    fn observe(&mut self, view: &MarketView<'_>, update: &MarketUpdate<'_>) -> Result<(), TradingError> {
+    fn observe(&mut self, view: &MarketView<'_>, update: &MarketUpdate) -> Result<(), TradingError> {
         let index = update.instrument.get();
         let Some(slot) = self.slots.get_mut(index) else {
             let subject = format!("instrument {index}");

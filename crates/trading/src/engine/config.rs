@@ -1,6 +1,5 @@
 //! What an engine is made with.
 
-use market_data::Timeframe;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -53,8 +52,6 @@ impl TailGateConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExecutionConfig {
-    /// Timeframe of the candles that it is fed.
-    pub timeframe: Timeframe,
     /// How positions are entered.
     pub entry: EntryStyle,
     /// Candles after which an entry that is not filled is cancelled; at least 1.
@@ -99,7 +96,6 @@ pub enum OnHalt {
 impl Default for ExecutionConfig {
     fn default() -> Self {
         Self {
-            timeframe: Timeframe::H1,
             entry: EntryStyle::default(),
             entry_candles: 1,
             rebalance_band: 0.05,

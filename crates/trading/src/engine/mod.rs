@@ -23,7 +23,7 @@ mod slot;
 #[cfg(test)]
 mod tests;
 
-use market_data::Timestamp;
+use market_data::{Timeframe, Timestamp};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
 
@@ -91,6 +91,8 @@ pub enum Event<'a> {
 pub struct Engine<S> {
     strategy: S,
     config: EngineConfig,
+    /// Of the candles that it is fed.
+    timeframe: Timeframe,
     account: Account,
     orders: Orders,
     gate: RiskGate,
@@ -114,18 +116,19 @@ pub struct Engine<S> {
 }
 
 impl<S: Strategy> Engine<S> {
-    /// An engine with `cash` and nothing open. Instruments are named by their index in `terms`.
+    /// An engine with `cash` and nothing open, to be fed candles of `timeframe`. Instruments are named by their index in `terms`.
     ///
     /// # Errors
     /// [`TradingError::Config`] names the field that makes no sense.
     pub fn new(
         strategy: S,
         config: EngineConfig,
+        timeframe: Timeframe,
         terms: Vec<InstrumentTerms>,
         cash: Decimal,
     ) -> Result<Self, TradingError> {
         config.validate()?;
-        let sizer = Sizer::new(config.sizing, config.execution.timeframe.per_year())?;
+        let sizer = Sizer::new(config.sizing, timeframe.per_year())?;
         let mut slots = Vec::with_capacity(terms.len());
         for one in &terms {
             let name = one.instrument.symbol().exchange_id();
@@ -135,6 +138,7 @@ impl<S: Strategy> Engine<S> {
         let instruments = terms.len();
         Ok(Self {
             strategy,
+            timeframe,
             account: Account::new(config.account.clone(), terms, cash)?,
             orders: Orders::new(config.orders)?,
             gate: RiskGate::new(config.limits.clone(), instruments)?,

@@ -28,7 +28,7 @@ const RUNG_LEGS: [&str; LARGEST_LADDER] = ["t0", "t1", "t2", "t3"];
 
 impl<S: Strategy> Engine<S> {
     /// Lets the exits of an instrument follow its candle.
-    pub(super) fn follow_exits(&mut self, update: &MarketUpdate<'_>) -> Result<(), TradingError> {
+    pub(super) fn follow_exits(&mut self, update: &MarketUpdate) -> Result<(), TradingError> {
         let instrument = update.instrument;
         for at in 0..2 {
             let slot = &mut self.slots[instrument.get()];

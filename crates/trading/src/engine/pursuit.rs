@@ -284,7 +284,7 @@ impl<S: Strategy> Engine<S> {
             let mut row = InstrumentRisk {
                 last_price: grid.price_of(slot.last_price).unwrap_or_default(),
                 last_time: slot.last_time,
-                timeframe_ms: self.config.execution.timeframe.millis(),
+                timeframe_ms: self.timeframe.millis(),
                 long: net.max(Decimal::ZERO) + held(PositionSide::Long),
                 short: (-net).max(Decimal::ZERO) - held(PositionSide::Short),
                 working_buy: Decimal::ZERO,

@@ -189,7 +189,7 @@ impl Slot {
 
     /// Takes a candle into the folds.
     #[inline]
-    pub(super) fn observe(&mut self, time: Timestamp, update: &MarketUpdate<'_>) -> Result<(), TradingError> {
+    pub(super) fn observe(&mut self, time: Timestamp, update: &MarketUpdate) -> Result<(), TradingError> {
         if update.after_gap {
             self.atr.reset();
         } else if let Some(volatility) = &mut self.volatility

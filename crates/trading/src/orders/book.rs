@@ -80,12 +80,6 @@ impl Applied<'_> {
     pub const fn needs_query(&self) -> bool {
         self.question.is_some()
     }
-
-    /// Whether the report told nothing new: neither executions nor another status.
-    #[must_use]
-    pub const fn is_nothing(&self) -> bool {
-        self.executions.is_empty() && self.status.is_none()
-    }
 }
 
 /// All own orders that are open, and the last ones that ended.

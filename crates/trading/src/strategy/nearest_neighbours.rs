@@ -211,7 +211,7 @@ impl Strategy for NearestNeighbours {
 
 impl Learner {
     /// Takes in one candle; the outcome that the past lets expect, where enough of it is known.
-    fn learn(&mut self, update: &MarketUpdate<'_>, config: &NearestNeighboursConfig) -> Option<f64> {
+    fn learn(&mut self, update: &MarketUpdate, config: &NearestNeighboursConfig) -> Option<f64> {
         let candle = &update.candle;
         let close = sound_close(candle);
         if update.after_gap || close.is_none() {

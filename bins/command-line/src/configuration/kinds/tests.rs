@@ -84,7 +84,10 @@ fn loaded(file: &str, variables: &[(&str, &str)]) -> Result<Value, String> {
 #[test]
 fn another_kind_by_name_leaves_the_old_one() {
     let file = "[threshold.adaptive]\nwindow = 7\nfactor = 2.0";
-    assert_eq!(loaded(file, &[]).unwrap()["threshold"], json!({ "adaptive": { "window": 7, "factor": 2.0 } }));
+    assert_eq!(
+        loaded(file, &[]).unwrap()["threshold"],
+        json!({ "adaptive": { "window": 7, "factor": 2.0 } })
+    );
     let over = loaded(file, &[("MATRELA__THRESHOLD__FIXED__VALUE", "0.25")]).unwrap();
     assert_eq!(over["threshold"], json!({ "fixed": { "value": 0.25 } }));
     let word = loaded(file, &[("MATRELA__THRESHOLD", "none")]).unwrap();
@@ -126,7 +129,10 @@ fn kinds_within_kinds_and_where_nothing_was_are_found() {
     let found = loaded(file, &[]).unwrap();
     assert_eq!(found["body"], json!({ "network": "sequence", "architecture": { "lstm": { "width": 8 } } }));
     let over = loaded(file, &[("MATRELA__BODY__ARCHITECTURE__TRANSFORMER__HEADS", "2")]).unwrap();
-    assert_eq!(over["body"], json!({ "network": "sequence", "architecture": { "transformer": { "heads": 2 } } }));
+    assert_eq!(
+        over["body"],
+        json!({ "network": "sequence", "architecture": { "transformer": { "heads": 2 } } })
+    );
     let dense = loaded(file, &[("MATRELA__BODY__NETWORK", "dense"), ("MATRELA__BODY__WIDTH", "4")]).unwrap();
     assert_eq!(dense["body"], json!({ "network": "dense", "width": 4 }));
 }

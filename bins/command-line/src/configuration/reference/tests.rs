@@ -72,7 +72,14 @@ enum Costs {
     Square {
         /// The factor.
         factor: f64,
+        /// The power.
+        #[serde(default = "half")]
+        power: f64,
     },
+}
+
+const fn half() -> f64 {
+    0.5
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -120,6 +127,11 @@ fn defaults_are_those_of_the_program_and_stand_at_the_settings() {
     };
     assert_eq!(of_kind("fixed")["fraction"]["default"], 0.5);
     assert_eq!(of_kind("square")["factor"].get("default"), None);
+    assert_eq!(
+        of_kind("square")["power"]["default"],
+        0.5,
+        "that of the type, since the program has another kind"
+    );
     assert!(!schema.to_string().contains("$ref"), "everything stands in its place");
 }
 
@@ -174,6 +186,7 @@ With `kind = \"square\"`:
 | key | takes | default | meaning |
 |---|---|---|---|
 | `factor` | number | must be given | The factor. |
+| `power` | number | `0.5` | The power. |
 
 ## `fee`
 

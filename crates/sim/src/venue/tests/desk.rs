@@ -67,7 +67,7 @@ impl Desk {
         };
         edit(&mut engine);
         let venue = Venue::new(config, &terms()).unwrap();
-        let engine = Engine::new(Scripted::default(), engine, terms(), decimal(cash)).unwrap();
+        let engine = Engine::new(Scripted::default(), engine, Timeframe::H1, terms(), decimal(cash)).unwrap();
         Self { engine, venue, notices: Vec::new(), time: "2024-01-01".parse().unwrap() }
     }
 

@@ -106,7 +106,7 @@ impl Desk {
             ..EngineConfig::default()
         };
         edit(&mut config);
-        let engine = Engine::new(Scripted::default(), config, terms(), decimal(cash)).unwrap();
+        let engine = Engine::new(Scripted::default(), config, Timeframe::H1, terms(), decimal(cash)).unwrap();
         let time = "2024-01-01".parse().unwrap();
         Self {
             engine,

@@ -83,7 +83,7 @@ impl HybridStrategy {
     fn decide_one(
         &mut self,
         time: Timestamp,
-        update: &MarketUpdate<'_>,
+        update: &MarketUpdate,
         position: Option<&PositionView>,
         decision: &mut Decision,
     ) {
@@ -146,7 +146,7 @@ impl Ballot<'_> {
 }
 
 /// Hears the model and the policy, as far as they are asked.
-fn hear(config: &HybridConfig, update: &MarketUpdate<'_>, ballot: &mut Ballot<'_>) -> Combined {
+fn hear(config: &HybridConfig, update: &MarketUpdate, ballot: &mut Ballot<'_>) -> Combined {
     let model = hear_model(&config.model, update.signal.probabilities);
     let policy = hear_policy(&config.policy, update.signal.action);
     let combined = combine(config, model.opinion, policy.opinion);
@@ -166,7 +166,7 @@ fn filter(
     session: Option<&SessionTable>,
     state: &State,
     time: Timestamp,
-    update: &MarketUpdate<'_>,
+    update: &MarketUpdate,
     combined: Combined,
     ballot: &mut Ballot<'_>,
 ) -> bool {

@@ -44,25 +44,21 @@ fn position(quantity: f64) -> PositionView {
     }
 }
 
-fn update(
-    candle: Candle,
-    probabilities: Option<[f32; 3]>,
-    action: Option<PolicyAction>,
-) -> MarketUpdate<'static> {
+fn update(candle: Candle, probabilities: Option<[f32; 3]>, action: Option<PolicyAction>) -> MarketUpdate {
     MarketUpdate {
         instrument: InstrumentIndex(0),
         candle,
         mark_price: None,
         relative_spread: None,
         after_gap: false,
-        signal: Signal { probabilities, action, features: &[] },
+        signal: Signal { probabilities, action },
     }
 }
 
 fn decide(
     strategy: &mut HybridStrategy,
     time: Timestamp,
-    update: MarketUpdate<'_>,
+    update: MarketUpdate,
     position: Option<PositionView>,
 ) -> Decision {
     let mut decision = Decision::default();

@@ -40,7 +40,7 @@ struct Moment {
 }
 
 impl Moment {
-    fn update(&self) -> MarketUpdate<'static> {
+    fn update(&self) -> MarketUpdate {
         let bar = candle(self.close * (1.0 + self.range), self.close * (1.0 - self.range), self.close);
         let update = update(bar, self.probabilities, self.action);
         MarketUpdate { relative_spread: self.spread, after_gap: self.after_gap, ..update }
