@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use command_line::{CommonArguments, Outcome, Table, print_json};
 use market_data::store::{Store, write_parquet};
-use market_data::{CSV_HEADER, CandleSeries, Timestamp, write_csv, write_csv_rows};
+use market_data::{CSV_HEADER, CandleSeries, SeriesKey, Timestamp, write_csv, write_csv_rows};
 use serde::Serialize;
 
 use crate::configuration::Configuration;
@@ -68,6 +68,17 @@ pub(crate) fn run(
     let keys = arguments.selection.of(&store)?;
     let from = arguments.from.unwrap_or(Timestamp::MIN);
     let to = arguments.to.unwrap_or(Timestamp::MAX);
+    let mut held = Vec::with_capacity(keys.len());
+    for key in &keys {
+        held.extend(store.manifest(key)?.and_then(|manifest| manifest.first.zip(manifest.last)));
+    }
+    ensure!(
+        held.iter().any(|(first, last)| from < to && *first < to && from <= *last),
+        "store {}: no candle of the selected series opens in the time of --from and --to; they reach from {} to {}",
+        store.root().display(),
+        held.iter().map(|(first, _)| first).min().copied().unwrap_or(from),
+        held.iter().map(|(_, last)| last).max().copied().unwrap_or(to)
+    );
     if arguments.out == Path::new("-") {
         ensure!(
             arguments.format == Format::Csv,
@@ -85,9 +96,18 @@ pub(crate) fn run(
         return match write() {
             // Whoever reads has enough: `| head`.
             Err(error) if is_broken_pipe(&error) => Ok(Outcome::Fine),
+            Err(error) if error.is::<std::io::Error>() => Err(error.context("cannot write to stdout")),
             Err(error) => Err(error),
             Ok(()) => Ok(Outcome::Fine),
         };
+    }
+    // Of files that are asked for together, all are written or none.
+    for path in keys.iter().map(|key| path_of(arguments, key)) {
+        ensure!(
+            arguments.overwrite || !path.exists(),
+            "{}: the file exists; remove it, or give --overwrite",
+            path.display()
+        );
     }
     std::fs::create_dir_all(&arguments.out)
         .with_context(|| format!("{}: cannot create the directory", arguments.out.display()))?;
@@ -111,27 +131,35 @@ pub(crate) fn run(
     Ok(Outcome::Fine)
 }
 
-/// Writes one series under a name that `import` understands without further words.
-fn write_one(arguments: &Arguments, series: &CandleSeries) -> anyhow::Result<Written> {
-    let key = series.key();
+/// Where a series goes, under a name that `import` understands without further words.
+fn path_of(arguments: &Arguments, key: &SeriesKey) -> PathBuf {
     let ending = match arguments.format {
         Format::Csv => "csv",
         Format::Parquet => "parquet",
     };
-    let name = format!("{}.{ending}", key.file_stem());
-    let path = arguments.out.join(name);
-    ensure!(
-        arguments.overwrite || !path.exists(),
-        "{}: the file exists; remove it, or give --overwrite",
-        path.display()
-    );
+    arguments.out.join(format!("{}.{ending}", key.file_stem()))
+}
+
+/// Writes one series beside its place and moves it there, so that no file ends in the middle.
+fn write_one(arguments: &Arguments, series: &CandleSeries) -> anyhow::Result<Written> {
+    let path = path_of(arguments, series.key());
+    let beside = path.with_extension("part");
     let failed = || format!("{}: cannot write", path.display());
-    let mut file = File::create(&path).with_context(failed)?;
-    match arguments.format {
-        Format::Csv => write_csv(series, BufWriter::new(file)).with_context(failed)?,
-        Format::Parquet => write_parquet(series.columns(), &path, &mut file)?,
+    let write = || -> anyhow::Result<()> {
+        let mut file = File::create(&beside).with_context(failed)?;
+        match arguments.format {
+            Format::Csv => write_csv(series, BufWriter::new(file)).with_context(failed)?,
+            Format::Parquet => write_parquet(series.columns(), &path, &mut file)?,
+        }
+        std::fs::rename(&beside, &path).with_context(failed)
+    };
+    let written = write();
+    if written.is_err() {
+        // Whatever is there is no candles; that it was not written is said.
+        _ = std::fs::remove_file(&beside);
     }
-    Ok(Written { file: path.display().to_string(), series: key.to_string(), rows: series.len() })
+    written?;
+    Ok(Written { file: path.display().to_string(), series: series.key().to_string(), rows: series.len() })
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -69,6 +69,10 @@ pub(crate) fn run(
             best.accuracy, best.log_loss, best.majority
         ));
     }
+    // A market is stored whole: no series is, where another one conflicts.
+    if on_conflict == OnConflict::Refuse {
+        market.series.iter().try_for_each(|series| store.check(series))?;
+    }
     let bar = common.progress().bar(market.series.len() as u64, "store");
     let mut stored = Appended::default();
     for (index, series) in market.series.iter().enumerate() {

@@ -157,6 +157,11 @@ fn inspect_store(store: &Store, common: &CommonArguments) -> anyhow::Result<Outc
         let rows = read.as_ref().map_or(0, |series| series.headlines().len() as u64);
         headlines.push(StoredTable { name, rows, error: read.err().map(|error| error.to_string()) });
     }
+    ensure!(
+        !(series.is_empty() && exogenous.is_empty() && headlines.is_empty()),
+        "store {}: it holds nothing; import or generate something first, or name another directory",
+        store.root().display()
+    );
     let errors = series.iter().map(|series| &series.error);
     let errors = errors.chain(exogenous.iter().chain(&headlines).map(|table| &table.error));
     let damaged = errors.flatten().count();

@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+mod requests;
+
 fn loader(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_data-loader"));
     // The store's default and the configuration are relative to where the user stands.

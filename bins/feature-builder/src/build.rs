@@ -52,7 +52,7 @@ pub(crate) fn run(
 ) -> anyhow::Result<Outcome> {
     let loaded = arguments.input.load(configuration, common)?;
     if let Some(directory) = &arguments.out {
-        prepare(directory, &loaded)?;
+        prepare(directory, &loaded, arguments.overwrite)?;
     }
     let mut built: Vec<Built> = Vec::with_capacity(loaded.selected.len());
     let bar = common.progress().bar(loaded.selected.len() as u64, "features");
@@ -64,7 +64,7 @@ pub(crate) fn run(
         let seconds = begun.elapsed().as_secs_f64();
         warn_of_holes(key, &frame, &loaded);
         let file = match &arguments.out {
-            Some(directory) => Some(write(arguments, directory, &frame)?),
+            Some(directory) => Some(write(directory, &frame)?),
             None => None,
         };
         built.push(Built {
@@ -122,8 +122,16 @@ fn print(built: &[Built]) -> anyhow::Result<()> {
 
 /// Makes the directory. Files of another specification that this run would leave there are refused: one
 /// `features.toml` describes all.
-fn prepare(directory: &std::path::Path, loaded: &Loaded) -> anyhow::Result<()> {
+fn prepare(directory: &std::path::Path, loaded: &Loaded, overwrite: bool) -> anyhow::Result<()> {
     let failed = || format!("{}: cannot create the directory", directory.display());
+    // Of series that are asked for together, the features of all are written or of none.
+    for path in loaded.selected.iter().map(|key| directory.join(file_name(key))) {
+        ensure!(
+            overwrite || !path.exists(),
+            "{}: the file exists; remove it, or give --overwrite",
+            path.display()
+        );
+    }
     std::fs::create_dir_all(directory).with_context(failed)?;
     let described = std::fs::read_to_string(directory.join("features.toml"));
     if described.is_err()
@@ -172,13 +180,8 @@ fn warn_of_holes(key: &SeriesKey, frame: &FeatureFrame, loaded: &Loaded) {
 }
 
 /// Writes the features of one series under its name.
-fn write(arguments: &Arguments, directory: &std::path::Path, frame: &FeatureFrame) -> anyhow::Result<String> {
+fn write(directory: &std::path::Path, frame: &FeatureFrame) -> anyhow::Result<String> {
     let path = directory.join(file_name(frame.key()));
-    ensure!(
-        arguments.overwrite || !path.exists(),
-        "{}: the file exists; remove it, or give --overwrite",
-        path.display()
-    );
     let times = frame.open_times().iter().map(|time| time.as_millis()).collect();
     let valid = frame.valid().iter().map(|valid| i64::from(*valid)).collect();
     let mut columns =

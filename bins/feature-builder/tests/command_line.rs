@@ -10,6 +10,8 @@ use market_data::synthetic::{MarketShape, SyntheticModel};
 use market_data::{CandleSeries, ExogenousSeries, KnownAfter, Timeframe};
 use serde_json::Value;
 
+mod requests;
+
 fn run(directory: &Path, words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_feature-builder"));
     command.current_dir(directory).env_remove("RUST_LOG").stdin(Stdio::null());

@@ -17,12 +17,16 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Makes the directory; refuses one that holds something else.
+    /// Refuses a directory that holds something else, before the work; one that is not there is made by [`Self::create`].
     pub(crate) fn prepare(path: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(path)
-            .with_context(|| format!("{}: cannot create the directory", path.display()))?;
-        let mut entries =
-            std::fs::read_dir(path).with_context(|| format!("{}: cannot list", path.display()))?;
+        let mut entries = match std::fs::read_dir(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self { path: path.to_owned(), before: Vec::new() });
+            }
+            entries => entries.with_context(|| {
+                format!("{}: cannot list; give --out a directory, new or empty", path.display())
+            })?,
+        };
         let before = match std::fs::read_to_string(path.join(MANIFEST)) {
             Ok(text) => files_of(&text),
             Err(_) if entries.next().is_none() => Some(Vec::new()),
@@ -35,6 +39,12 @@ impl Directory {
             );
         };
         Ok(Self { path: path.to_owned(), before })
+    }
+
+    /// Makes the directory, when there is something to write.
+    pub(crate) fn create(&self) -> anyhow::Result<()> {
+        std::fs::create_dir_all(&self.path)
+            .with_context(|| format!("{}: cannot create the directory", self.path.display()))
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {

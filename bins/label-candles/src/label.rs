@@ -24,6 +24,7 @@ pub(crate) fn run(
     let timeframe = gathered.one_timeframe()?;
     let range = TimeRange::covering(&gathered.series).context("the series hold no candle")?;
     let plan = configuration.split.plan(range)?;
+    directory.create()?;
     let bar = common.progress().bar(gathered.series.len() as u64, "label");
     let mut series = Vec::with_capacity(gathered.series.len());
     for candles in &gathered.series {

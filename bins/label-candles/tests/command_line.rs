@@ -12,6 +12,8 @@ use market_data::store::{OnConflict, Store, read_columns};
 use market_data::synthetic::{MarketShape, SyntheticModel};
 use serde_json::Value;
 
+mod requests;
+
 const LABELER: &str = "labeler = \"triple-barrier\"\ntime_limit = 12\nunit.atr.period = 14\ntake_profit = 2.0\nstop_loss = 2.0\n";
 
 fn run(directory: &Path, words: &[&str]) -> Output {

@@ -37,13 +37,18 @@ impl Outputs {
         };
         refuse_foreign(&out, "--out", &ours)?;
         refuse_foreign(&figure, "--figure", &|text| text.contains(figure::MARK))?;
-        for path in [&out, &figure] {
+        Ok(Self { out, figure })
+    }
+
+    /// Makes the directories, when there are candles to search.
+    pub(crate) fn create_directories(&self) -> anyhow::Result<()> {
+        for path in [&self.out, &self.figure] {
             if let Some(parent) = path.parent().filter(|parent| *parent != Path::new("")) {
                 std::fs::create_dir_all(parent)
                     .with_context(|| format!("{}: cannot create the directory", parent.display()))?;
             }
         }
-        Ok(Self { out, figure })
+        Ok(())
     }
 
     /// Writes both, each whole or not at all.
@@ -57,6 +62,10 @@ impl Outputs {
 }
 
 fn refuse_foreign(path: &Path, option: &str, ours: &dyn Fn(&str) -> bool) -> anyhow::Result<()> {
+    // A device or a pipe may never come to an end.
+    if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        bail!("{}: it is no file and cannot be written over; give {option} another name", path.display());
+    }
     match std::fs::read(path) {
         Ok(content) if ours(&String::from_utf8_lossy(&content)) => Ok(()),
         Ok(_) => bail!(

@@ -49,6 +49,7 @@ pub(crate) fn run(
     let plan = configuration.split.plan(range)?;
     let candles: Vec<TrainCandles<'_>> =
         gathered.series.iter().map(|series| plan.train_candles(series)).collect();
+    outputs.create_directories()?;
     let bar = common.progress().bar(labelers.len() as u64, "search");
     let mut tried = Vec::with_capacity(labelers.len());
     for labeler in &labelers {

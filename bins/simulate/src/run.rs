@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use command_line::{Bar, CommonArguments, Outcome};
 use market_data::CandleSeries;
 use market_data::store::write_file;
@@ -67,6 +67,11 @@ pub(crate) fn run(
     configuration: &Configuration,
     common: &CommonArguments,
 ) -> anyhow::Result<Outcome> {
+    let cash = configuration.backtest.cash;
+    ensure!(
+        cash > rust_decimal::Decimal::ZERO,
+        "backtest.cash = {cash}: there is nothing to trade with; give more than 0"
+    );
     configuration.gate.validate().context("section `gate`")?;
     configuration.metrics.validate().context("section `metrics`")?;
     if configuration.monte_carlo.paths > 0 {

@@ -14,6 +14,8 @@ use market_data::{CandleSeries, Timeframe, Timestamp};
 use serde_json::Value;
 use supervised::{CandleSource, Checkpoints, DeviceKind, Periods, SupervisedConfig, TrainingJob, train};
 
+mod requests;
+
 const CANDLES: usize = 3_600;
 const DAY: i64 = 86_400_000;
 

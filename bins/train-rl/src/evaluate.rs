@@ -96,9 +96,11 @@ pub(crate) fn run(
     let frames = data::within(&frames, &[span], environment.window);
     ensure!(
         !frames.is_empty(),
-        "no candle lies from {} to {}; give later candles, or other --from and --to",
+        "no candle {}can be traded at or after {}, or fewer than `policy.environment.window` = {}; give later candles, or other --from \
+         and --to",
+        arguments.to.map_or_else(String::new, |to| format!("before {to} ")),
         span.from,
-        span.to
+        environment.window
     );
     let (from, until) = edges(&frames, environment.window);
     let classes = classes(&first.predictor, &candles, environment.shorts)?;

@@ -97,7 +97,8 @@ pub(crate) fn run(
     for (part, frames) in [("training", &training), ("validation", &validation)] {
         ensure!(
             !frames.is_empty(),
-            "no candle of --data lies in the {part} time of the model; give those that it was trained on"
+            "no candle of --data can be traded in the {part} time of the model; give those that it was trained on, more than \
+             `policy.environment.window` = {window} of them"
         );
     }
     drop(frames);
@@ -138,8 +139,6 @@ fn of_seed(
         let text = std::fs::read_to_string(&finished).with_context(|| finished.display().to_string())?;
         return serde_json::from_str(&text).with_context(|| finished.display().to_string());
     }
-    std::fs::create_dir_all(&own)
-        .with_context(|| format!("{}: cannot create the directory", own.display()))?;
     let config = &job.configuration.policy;
     let mut training = PolicyTraining::new(
         config.clone(),
@@ -148,6 +147,8 @@ fn of_seed(
         &job.validation,
         seed,
     )?;
+    std::fs::create_dir_all(&own)
+        .with_context(|| format!("{}: cannot create the directory", own.display()))?;
     let (stages, steps) = (training.stages(), training.steps_per_stage());
     let checkpoint = own.join("checkpoint.bin");
     let noted = match arguments.resume && checkpoint.exists() {
@@ -186,22 +187,33 @@ fn of_seed(
     Ok(report)
 }
 
-/// A line that says how far the files reach, then the training.
+/// The checksum of all that follows it, a line that says how far the files reach, then the training.
 fn save(path: &Path, noted: Noted, training: &PolicyTraining) -> anyhow::Result<()> {
-    let mut bytes = serde_json::to_vec(&noted)?;
-    bytes.push(b'\n');
-    bytes.extend(training.to_bytes()?);
-    Ok(write_file(path, &bytes)?)
+    let mut content = serde_json::to_vec(&noted)?;
+    content.push(b'\n');
+    content.extend(training.to_bytes()?);
+    let checksum = blake3::hash(&content).to_hex();
+    Ok(write_file(path, &[checksum.as_bytes(), b"\n", &content].concat())?)
 }
 
 fn restore(path: &Path, training: &mut PolicyTraining) -> anyhow::Result<Noted> {
     let shown = || path.display().to_string();
+    // The learner has a checksum of its own; what stands beside it would be taken without a word.
+    let changed = || {
+        format!("{}: it was changed or cut short; restore it, or remove it to begin this seed anew", shown())
+    };
     let bytes = std::fs::read(path).with_context(shown)?;
-    let end =
-        bytes.iter().position(|byte| *byte == b'\n').context("it is no checkpoint").with_context(shown)?;
-    let noted = serde_json::from_slice(&bytes[..end]).with_context(shown)?;
-    training.restore(&bytes[end + 1..]).with_context(shown)?;
-    Ok(noted)
+    let (checksum, content) = divide(&bytes).with_context(changed)?;
+    ensure!(blake3::hash(content).to_hex().as_bytes() == checksum, changed());
+    let (noted, trained) = divide(content).with_context(changed)?;
+    training.restore(trained).with_context(shown)?;
+    serde_json::from_slice(noted).with_context(shown)
+}
+
+/// The first line, and what follows it.
+fn divide(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    Some((&bytes[..end], &bytes[end + 1..]))
 }
 
 impl Job {

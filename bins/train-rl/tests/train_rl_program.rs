@@ -14,6 +14,8 @@ use market_data::{CandleSeries, SeriesKey, Timeframe};
 use serde_json::Value;
 use supervised::{CandleSource, Checkpoints, DeviceKind, Periods, SupervisedConfig, TrainingJob, train};
 
+mod requests;
+
 /// Ten days of a market with a planted signal, as files, and a small model of it.
 fn prepared() -> &'static Path {
     static DIRECTORY: OnceLock<tempfile::TempDir> = OnceLock::new();

@@ -1,6 +1,6 @@
 //! `train-supervised evaluate`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use command_line::{CommonArguments, Outcome, Table, print_json, print_text};
@@ -106,10 +106,6 @@ pub(crate) fn run(
     input.timeframe.get_or_insert(bundle.origin.timeframe);
     let candles = data::read(&input, &configuration.import, &bundle.spec, common)
         .with_context(|| format!("the bundle takes candles of {}", bundle.origin.timeframe))?;
-    if let Some(directory) = &arguments.predictions {
-        std::fs::create_dir_all(directory)
-            .with_context(|| format!("{}: cannot create the directory", directory.display()))?;
-    }
     let bar = common.progress().bar(candles.keys.len() as u64, "predictions");
     let judge = |key: &SeriesKey| {
         let judged = Judged::of(key, &candles, &predictor, arguments);
@@ -117,12 +113,13 @@ pub(crate) fn run(
         judged
     };
     let (mut rows, mut best) = (ScoredRows::default(), ScoredRows::default());
-    let mut seen_rows = 0;
+    let (mut seen_rows, mut predictions) = (0, Vec::new());
     for judged in candles.keys.par_iter().map(judge).collect::<Vec<_>>() {
         let judged = judged?;
         rows.append(judged.rows);
         best.append(judged.best);
         seen_rows += judged.seen_rows;
+        predictions.extend(judged.predictions);
     }
     bar.finish();
     if seen_rows > 0 && !arguments.seen {
@@ -140,6 +137,11 @@ pub(crate) fn run(
             "nothing to judge"
         }
     })?;
+    if let Some(directory) = &arguments.predictions {
+        std::fs::create_dir_all(directory)
+            .with_context(|| format!("{}: cannot create the directory", directory.display()))?;
+        predictions.iter().try_for_each(|one| write_columns(&directory.join(&one.file), &one.columns))?;
+    }
     let baselines = if arguments.without_baselines {
         Vec::new()
     } else {
@@ -218,6 +220,13 @@ struct Judged {
     rows: ScoredRows,
     best: ScoredRows,
     seen_rows: usize,
+    predictions: Option<Predictions>,
+}
+
+/// What `--predictions` leaves of one series.
+struct Predictions {
+    file: String,
+    columns: Vec<(&'static str, TableColumn)>,
 }
 
 impl Judged {
@@ -241,44 +250,39 @@ impl Judged {
         if arguments.optimum {
             judged.best.extend(&data::optimum(&arguments.input, candles, key, &logits)?, &labels, wanted)?;
         }
-        if let Some(directory) = &arguments.predictions {
-            write_predictions(directory, &logits, &labels, &bundle.calibration)?;
-        }
+        judged.predictions =
+            arguments.predictions.is_some().then(|| Predictions::of(&logits, &labels, &bundle.calibration));
         Ok(judged)
     }
 }
 
-/// Writes a row for each prediction: times in milliseconds, probabilities, classes 0 sell, 1 hold, 2 buy.
-fn write_predictions(
-    directory: &Path,
-    found: &FrameLogits,
-    labels: &LabelSeries,
-    calibration: &Calibration,
-) -> anyhow::Result<()> {
-    let mut times = Vec::with_capacity(found.rows.len());
-    let (mut predicted, mut classes) = (Vec::new(), Vec::new());
-    let mut probabilities = [Vec::new(), Vec::new(), Vec::new()];
-    for (row, logits) in found.rows.iter().zip(&found.logits) {
-        let (Some(time), Some(label)) = (labels.open_time(*row), labels.label(*row)) else { continue };
-        let (of_row, class) = calibration.apply_row(*logits);
-        times.push(time.as_millis());
-        predicted.push(i64::from(class));
-        classes.push(label.index() as i64);
-        for (column, value) in probabilities.iter_mut().zip(of_row) {
-            column.push(f64::from(value));
+impl Predictions {
+    /// A row for each prediction: times in milliseconds, probabilities, classes 0 sell, 1 hold, 2 buy.
+    fn of(found: &FrameLogits, labels: &LabelSeries, calibration: &Calibration) -> Self {
+        let mut times = Vec::with_capacity(found.rows.len());
+        let (mut predicted, mut classes) = (Vec::new(), Vec::new());
+        let mut probabilities = [Vec::new(), Vec::new(), Vec::new()];
+        for (row, logits) in found.rows.iter().zip(&found.logits) {
+            let (Some(time), Some(label)) = (labels.open_time(*row), labels.label(*row)) else { continue };
+            let (of_row, class) = calibration.apply_row(*logits);
+            times.push(time.as_millis());
+            predicted.push(i64::from(class));
+            classes.push(label.index() as i64);
+            for (column, value) in probabilities.iter_mut().zip(of_row) {
+                column.push(f64::from(value));
+            }
         }
+        let [sell, hold, buy] = probabilities;
+        let columns = vec![
+            ("open_time", TableColumn::Integers(times)),
+            ("sell", TableColumn::Numbers(sell)),
+            ("hold", TableColumn::Numbers(hold)),
+            ("buy", TableColumn::Numbers(buy)),
+            ("predicted", TableColumn::Integers(predicted)),
+            ("label", TableColumn::Integers(classes)),
+        ];
+        Self { file: format!("{}.parquet", found.key.file_stem()), columns }
     }
-    let [sell, hold, buy] = probabilities;
-    let path = directory.join(format!("{}.parquet", found.key.file_stem()));
-    let columns = [
-        ("open_time", TableColumn::Integers(times)),
-        ("sell", TableColumn::Numbers(sell)),
-        ("hold", TableColumn::Numbers(hold)),
-        ("buy", TableColumn::Numbers(buy)),
-        ("predicted", TableColumn::Integers(predicted)),
-        ("label", TableColumn::Integers(classes)),
-    ];
-    Ok(write_columns(&path, &columns)?)
 }
 
 /// The classes whose predicted share has left the bounds.

@@ -11,6 +11,8 @@ use market_data::synthetic::{MarketShape, SyntheticModel};
 use market_data::{CandleSeries, Timeframe, Timestamp};
 use serde_json::Value;
 
+mod requests;
+
 /// Few columns, a network that trains in a moment, and days that suit ten days of candles.
 const SETTINGS: &str = r#"
 validation_days = 2

@@ -171,7 +171,7 @@ fn raw_cases() -> Vec<Case> {
         // Rows that are wrong: refused with their line, taken under another policy.
         case(
             "bybit_daily_BTCUSDT_duplicate-page-row.csv.gz",
-            Err(&["line ", "open time", "2023-02-18", "repeats line", "--policy"]),
+            Err(&["line ", "open time", "2023-02-18", "repeats line", "--findings"]),
         ),
         Case {
             file: "bybit_daily_BTCUSDT_duplicate-page-row.csv.gz",
@@ -180,7 +180,7 @@ fn raw_cases() -> Vec<Case> {
         },
         case(
             "bybit_daily_BCHUSDT_zero-open-first-row.csv.gz",
-            Err(&["line 2", "price of zero", "--policy drop"]),
+            Err(&["line 2", "price of zero", "--findings drop"]),
         ),
         Case {
             file: "bybit_daily_BCHUSDT_zero-open-first-row.csv.gz",

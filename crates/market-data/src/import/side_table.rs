@@ -161,7 +161,7 @@ impl SideTable {
                     return Err(MarketDataError::Unreadable {
                         place: Place::at(file, u64::from(self.lines[row]), None),
                         problem,
-                        remedy: "correct the row, or leave such rows out with --policy drop".to_owned(),
+                        remedy: "correct the row, or leave such rows out with --findings drop".to_owned(),
                     });
                 }
                 out[row] = true;

@@ -85,21 +85,21 @@ impl FindingKind {
     /// What to do about it, besides choosing another policy.
     const fn remedy(self) -> &'static str {
         match self {
-            Self::Duplicate => "--policy drop or keep-first leaves the repetition out",
+            Self::Duplicate => "--findings drop or keep-first leaves the repetition out",
             Self::ConflictingDuplicate => {
-                "find out which one is true; --policy keep-first keeps the first, drop leaves both out"
+                "find out which one is true; --findings keep-first keeps the first, drop leaves both out"
             }
-            Self::OutOfOrder => "--policy keep-first sorts the rows, drop leaves the late ones out",
+            Self::OutOfOrder => "--findings keep-first sorts the rows, drop leaves the late ones out",
             Self::OffGrid => {
                 "if the times state no zone, state their clock with --utc-offset; else fetch candles of the UTC grid, or build them from shorter ones"
             }
             Self::NonFinite | Self::NonPositivePrice | Self::NegativeVolume | Self::ImpossibleOhlc => {
-                "correct the source, check the order of the columns (--columns), or leave such rows out with --policy drop"
+                "correct the source, check the order of the columns (--columns), or leave such rows out with --findings drop"
             }
             Self::TurnoverOutsideRange => {
-                "volume and turnover may be swapped or in other units: name the columns with --columns, or leave such rows out with --policy drop"
+                "volume and turnover may be swapped or in other units: name the columns with --columns, or leave such rows out with --findings drop"
             }
-            Self::Unfinished => "--policy drop leaves it out until it has closed",
+            Self::Unfinished => "--findings drop leaves it out until it has closed",
         }
     }
 }

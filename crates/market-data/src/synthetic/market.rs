@@ -184,8 +184,11 @@ impl MarketShape {
             .ok()
             .and_then(|candles| candles.checked_mul(self.timeframe.millis()))
             .and_then(|length| length.checked_add(self.start.as_millis()));
-        if end.is_none() {
-            return Err(MarketDataError::request("candles", "reach beyond the end of time; ask for fewer"));
+        // What has no date in the calendar could be stored and never read again.
+        let is_date = |time: i64| Timestamp::from_millis(time).to_string().parse::<Timestamp>().is_ok();
+        if !end.is_some_and(is_date) {
+            let reason = "reach beyond the end of the calendar; ask for fewer, or an earlier `start`";
+            return Err(MarketDataError::request("candles", reason));
         }
         Ok(())
     }
@@ -306,6 +309,7 @@ mod tests {
             (MarketShape { symbols: vec![coarse], ..usual.clone() }, "tick"),
             (MarketShape { candles: 0, ..usual.clone() }, "candles"),
             (MarketShape { candles: usize::MAX, ..usual.clone() }, "candles"),
+            (MarketShape { start: "9999-12-30T00:00:00Z".parse().unwrap(), ..usual.clone() }, "calendar"),
             (MarketShape { start: usual.start.plus_millis(1), ..usual }, "grid"),
         ] {
             let error = shape.validate().unwrap_err().to_string();

@@ -71,7 +71,7 @@ fn each_fault_is_found_and_each_policy_applied() {
 fn the_refusal_names_line_column_and_remedy() {
     let text = "0 10 11 9 10 1\n1 10 11 9 10 1\n1 10 11 9 10 1";
     let error = inspect(raw(text), key(), "f.csv", Policy::Reject, None).unwrap_err().to_string();
-    for part in ["f.csv", "line 4", "open time", "repeats line 3", "--policy"] {
+    for part in ["f.csv", "line 4", "open time", "repeats line 3", "--findings"] {
         assert!(error.contains(part), "{error}");
     }
 }
