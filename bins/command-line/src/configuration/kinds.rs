@@ -49,7 +49,7 @@ fn collect(schema: &Value, table: &[String], found: &mut Vec<Kinds>) {
         collect(variant, table, found);
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        collect(property, &[table, &[name.clone()]].concat(), found);
+        collect(property, &[table, std::slice::from_ref(name)].concat(), found);
     }
 }
 
