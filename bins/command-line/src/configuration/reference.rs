@@ -32,13 +32,17 @@ impl Page {
 
     /// A table of settings, those in it first, then the tables below it.
     fn table(&mut self, path: &str, schema: &Value) {
-        let schema = present(schema);
         if !path.is_empty() {
             self.line(&format!("## `{path}`\n"));
-            if let Some(description) = description(schema) {
+            let description = description(schema).or_else(|| description(present(schema)));
+            if let Some(description) = description {
                 self.line(&format!("{description}\n"));
             }
+            if schema.get("default") == Some(&Value::Null) {
+                self.line("Absent unless it is written.\n");
+            }
         }
+        let schema = present(schema);
         self.settings(path, schema);
     }
 

@@ -97,7 +97,11 @@ fn state_defaults(schema: &mut Value, default: Option<&Value>) {
             if let (Some(_), None, Value::Object(fields)) = (default, below, &mut *property) {
                 fields.remove("default");
             }
+            let is_absent = default.is_some() && below.is_none() && tables_below(property);
             state_defaults(property, below);
+            if let (true, Value::Object(fields)) = (is_absent, property) {
+                fields.insert("default".to_owned(), Value::Null);
+            }
         }
     }
     for kind in kinds {

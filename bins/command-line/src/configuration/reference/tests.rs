@@ -27,6 +27,8 @@ struct Settings {
     range: [u8; 2],
     /// Another range.
     fee: Fee,
+    /// What may be.
+    rebate: Option<Fee>,
 }
 
 impl Default for Settings {
@@ -40,6 +42,7 @@ impl Default for Settings {
             levels: Vec::new(),
             range: [1, 2],
             fee: Fee { maker: 0.25 },
+            rebate: None,
         }
     }
 }
@@ -201,6 +204,16 @@ Another range.
 | key | takes | default | meaning |
 |---|---|---|---|
 | `at` | number | must be given | From here on. |
+
+## `rebate`
+
+What may be.
+
+Absent unless it is written.
+
+| key | takes | default | meaning |
+|---|---|---|---|
+| `maker` | number | `0.75` | For resting orders. |
 
 ";
     assert_eq!(page, expected);
