@@ -174,8 +174,6 @@ fn settings<'schema>(schema: &'schema Value, path: &str, found: &mut Vec<(String
 fn shipped_files_fit_their_schemas_and_name_them() {
     for program in programs() {
         let (text, values) = shipped(&program);
-        let schema = schema(&program);
-        let is_valid = |values: &Value| misfit(&schema, values, "").is_none();
         assert_eq!(misfit(&schema(&program), &values, ""), None, "config/{program}.toml");
         let named = format!("#:schema ../docs/configuration/{program}.schema.json");
         assert!(text.starts_with(&named), "config/{program}.toml must begin with `{named}`, for editors");
