@@ -1,7 +1,7 @@
 //! Files of settings, their JSON schemas and the reference in the book agree. (That schemas and reference are those of the types is
 //! tested beside the types, in each program.)
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
