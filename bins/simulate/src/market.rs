@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use command_line::{CommonArguments, now_millis};
 use features::FeatureSpec;
 use market_data::import::gather_candles;
@@ -86,7 +86,12 @@ impl Market {
             tracing::warn!(file = %path, "refused: {error}");
         }
         // A walk-forward divides the time that it is given.
-        let candles = arguments.to.map_or(Ok(candles.clone()), |to| candles.until(to))?;
+        let candles = match arguments.to {
+            Some(to) => candles.until(to).with_context(|| {
+                format!("no candle lies before {to}; give other candles, or another --to")
+            })?,
+            None => candles,
+        };
         let series: Vec<CandleSeries> = candles.selected().cloned().collect();
         let detail = read_detail(arguments, configuration, candles.timeframe, &series, &mut refused)?;
         spinner.finish();

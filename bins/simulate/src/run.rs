@@ -386,8 +386,9 @@ fn write_journal(directory: &Path, journal: &[Notice]) -> anyhow::Result<()> {
 /// Whole or not at all.
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)
-            .with_context(|| format!("{}: cannot create the directory", directory.display()))?;
+        std::fs::create_dir_all(directory).with_context(|| {
+            format!("{}: cannot write, the directory cannot be created", directory.display())
+        })?;
     }
     Ok(write_file(path, text.as_bytes())?)
 }
