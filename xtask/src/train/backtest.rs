@@ -115,6 +115,9 @@ pub(super) fn table_of(document: &Value) -> String {
     let share = |value: &Value| {
         value.as_f64().map_or_else(|| "-".to_owned(), |value| format!("{:+.1} %", 100.0 * value))
     };
+    let drawdown = |value: &Value| {
+        value.as_f64().map_or_else(|| "-".to_owned(), |value| format!("{:.1} %", 100.0 * value))
+    };
     let number = |value: &Value| value.as_f64().map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
     let cells: Vec<[String; 8]> = rows(document)
         .iter()
@@ -124,7 +127,7 @@ pub(super) fn table_of(document: &Value) -> String {
                 row["strategy"].as_str().unwrap_or("-").to_owned(),
                 share(&row["total_return"]),
                 number(&row["sharpe"]),
-                share(&row["maximum_drawdown"]),
+                drawdown(&row["maximum_drawdown"]),
                 row["trades"].to_string(),
                 row["fees"].as_f64().map_or_else(|| "-".to_owned(), |fees| format!("{fees:.0}")),
                 number(&row["deflated_sharpe"]),
@@ -213,7 +216,7 @@ mod tests {
             "hybrid ",
             "-3.1 %",
             "-1.25",
-            "+8.0 %",
+            " 8.0 %",
             "do not promote\n  12 trades fails",
             "traded from A to B, after costs",
             "report: artifacts/x/hybrid/report.html",
