@@ -131,7 +131,8 @@ fn inspect_store(store: &Store, common: &CommonArguments) -> anyhow::Result<Outc
     let bar = common.progress().bar(keys.len() as u64, "check");
     let mut series = Vec::with_capacity(keys.len());
     for key in keys {
-        let manifest = store.manifest(&key)?;
+        // What is wrong with a manifest stands in the error of reading by it.
+        let manifest = store.manifest(&key).ok().flatten();
         let read = store.read(&key);
         series.push(Stored {
             rows: manifest.as_ref().map_or(0, |manifest| manifest.rows),

@@ -153,7 +153,10 @@ impl MarketDataError {
 
     /// Whether the *data* is at fault (a finding) rather than the request or the system (an error).
     pub const fn is_finding(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::Unreadable { .. } | Self::Conflict { .. })
+        matches!(
+            self,
+            Self::Refused(_) | Self::Unreadable { .. } | Self::Conflict { .. } | Self::UnsoundSeries { .. }
+        )
     }
 }
 

@@ -10,16 +10,21 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{MarketDataError, Place};
+use crate::symbol::{Market, Symbol};
 use crate::timestamp::Timestamp;
 
 const DAY: i64 = 86_400_000;
+
+/// What the name of headlines is followed by in that of their mean polarity.
+pub(crate) const DAILY_POLARITY: &str = "_daily_polarity";
 
 /// When a value becomes known, counted from the time that it describes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum KnownAfter {
     /// One usual distance between values later, at least a day: the period that a value describes must
-    /// be over. Irregular series (rate decisions) use a day.
+    /// be over. Irregular series (rate decisions) use a day. Series of 28 days and longer use two such distances, because
+    /// statistics of months and quarters are published weeks after their end; where the day of publication is known, state it.
     #[default]
     Period,
     /// At the stamped time itself: funding settlements, published headlines.
@@ -193,6 +198,7 @@ fn usual_period(times: &[Timestamp]) -> i64 {
     let close = distances.iter().filter(|distance| (**distance - middle).abs() * 8 <= middle).count();
     let upper = distances.iter().filter(|distance| (**distance - middle).abs() * 8 <= middle).max();
     match upper {
+        Some(upper) if close * 2 > distances.len() && *upper >= 28 => 2 * *upper * DAY,
         Some(upper) if close * 2 > distances.len() => (*upper).max(1) * DAY,
         _ => DAY,
     }
@@ -252,6 +258,22 @@ pub fn join_as_of(
         .collect())
 }
 
+const HOUR: i64 = 3_600_000;
+
+/// The hour that a settlement belongs to: exchanges stamp some milliseconds late.
+fn settlement_hour(time: &Timestamp) -> i64 {
+    (time.as_millis() + HOUR / 2).div_euclid(HOUR)
+}
+
+/// The usual hours between the rows of a funding history: 1, 2, 4 or 8, as exchanges settle. None where rows are further apart, as
+/// means of days are, or there are too few to tell.
+pub(crate) fn settlement_hours(times: &[Timestamp]) -> Option<i64> {
+    let mut distances: Vec<i64> =
+        times.windows(2).map(|pair| settlement_hour(&pair[1]) - settlement_hour(&pair[0])).collect();
+    distances.sort_unstable();
+    distances.get(distances.len() / 2).copied().filter(|interval| [1, 2, 4, 8].contains(interval))
+}
+
 /// Checks that funding settles on the grid of its interval: 00, 08 and 16 o'clock UTC for eight hours.
 /// A history whose clock is local time does not, and would tell tomorrow's rates today.
 pub(crate) fn check_settlement_clock(
@@ -259,16 +281,8 @@ pub(crate) fn check_settlement_clock(
     lines: &[u32],
     times: &[Timestamp],
 ) -> Result<(), MarketDataError> {
-    const HOUR: i64 = 3_600_000;
-    // Exchanges stamp settlements some milliseconds late.
-    let hour = |time: &Timestamp| (time.as_millis() + HOUR / 2).div_euclid(HOUR);
-    let mut distances: Vec<i64> = times.windows(2).map(|pair| hour(&pair[1]) - hour(&pair[0])).collect();
-    distances.sort_unstable();
-    let Some(interval) =
-        distances.get(distances.len() / 2).copied().filter(|interval| [1, 2, 4, 8].contains(interval))
-    else {
-        return Ok(());
-    };
+    let hour = settlement_hour;
+    let Some(interval) = settlement_hours(times) else { return Ok(()) };
     let Some(row) = times.iter().position(|time| hour(time).rem_euclid(interval) != 0) else { return Ok(()) };
     let off = times.iter().filter(|time| hour(time).rem_euclid(interval) != 0).count();
     if off * 10 < times.len() {
@@ -354,7 +368,7 @@ impl HeadlineSeries {
             }
         }
         ExogenousSeries::new(
-            &format!("{}_daily_polarity", self.name),
+            &format!("{}{DAILY_POLARITY}", self.name),
             vec!["polarity".to_owned(), "headlines".to_owned()],
             days.iter().map(|(day, _, _)| Timestamp::from_millis(day * DAY)).collect(),
             vec![
@@ -370,12 +384,16 @@ impl HeadlineSeries {
 pub(crate) fn funding_name(exchange: Option<&str>, symbol: Option<&str>, file: &Path) -> String {
     let clean = |text: &str| -> String { text.chars().filter(char::is_ascii_alphanumeric).collect() };
     let stem = crate::identify::series_name_of(&file.display().to_string());
+    // As candles of the perpetual are called, whichever way the file spells it.
+    let pair = |symbol: &str| {
+        Symbol::parse_on(symbol, Market::Linear).map_or_else(|_| clean(symbol), |it| it.exchange_id())
+    };
     match (exchange, symbol) {
         (Some(exchange), Some(symbol)) => {
-            format!("funding_{}_{}", clean(exchange).to_lowercase(), clean(symbol))
+            format!("funding_{}_{}", clean(exchange).to_lowercase(), pair(symbol))
         }
         // Each symbol of a file without venues has a name of its own.
-        (None, Some(symbol)) => format!("funding_{}", clean(symbol)),
+        (None, Some(symbol)) => format!("funding_{}", pair(symbol)),
         (_, None) => clean_name(&stem),
     }
 }
@@ -430,9 +448,11 @@ mod tests {
     }
 
     #[test]
-    fn months_wait_for_the_longest_month() {
+    fn months_wait_for_the_longest_month_and_their_publication() {
         let monthly = series(&[0, 31, 59, 90, 120, 151], KnownAfter::Period);
-        assert_eq!(monthly.known_at()[1].since(monthly.described_at()[1]), 31 * DAY);
+        assert_eq!(monthly.known_at()[1].since(monthly.described_at()[1]), 62 * DAY);
+        let weekly = series(&[0, 7, 14, 21], KnownAfter::Period);
+        assert_eq!(weekly.known_at()[1].since(weekly.described_at()[1]), 7 * DAY);
         let irregular = series(&[0, 40, 41, 300, 302, 800], KnownAfter::Period);
         assert_eq!(irregular.known_at()[0].since(irregular.described_at()[0]), DAY);
     }
@@ -466,6 +486,21 @@ mod tests {
         assert!(check_settlement_clock("f", &[], &hours(0)).is_ok());
         let error = check_settlement_clock("f", &[], &hours(3)).unwrap_err().to_string();
         assert!(error.contains("--utc-offset +03:00"), "{error}");
+        assert_eq!((settlement_hours(&hours(0)), settlement_hours(&days(&[0, 1, 2]))), (Some(8), None));
+    }
+
+    #[test]
+    fn funding_is_named_as_a_perpetual_is_looked_for() {
+        for (exchange, symbol, expected) in [
+            (Some("bybit"), Some("BTCUSDT"), "funding_bybit_BTCUSDT"),
+            (Some("Binance"), Some("BTC/USDT:USDT"), "funding_binance_BTCUSDT"),
+            (Some("okx"), Some("BTC-USDT-SWAP"), "funding_okx_BTCUSDT"),
+            (Some("bybit"), Some("btcusdt"), "funding_bybit_BTCUSDT"),
+            (None, Some("ETH_USDT"), "funding_ETHUSDT"),
+            (Some("bybit"), Some("?"), "funding_bybit_"),
+        ] {
+            assert_eq!(funding_name(exchange, symbol, Path::new("x.csv")), expected);
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub fn identify(raw: &RawSeries, file: &str, hints: &Hints) -> Result<Identity, 
     let mut notes = Vec::new();
     let venue = match &hints.venue {
         Some(venue) => venue.clone(),
-        None => venue_of(raw, &name, &mut notes)?,
+        None => venue_of(raw, &name, file, &mut notes)?,
     };
     let symbol = symbol_of(raw, &name, file, hints, venue.market())?;
     let timeframe = timeframe_of(raw, &name, file, hints)?;
@@ -66,7 +66,19 @@ pub(crate) fn is_pair(raw: &RawSeries, file: &str, hints: &Hints) -> bool {
     }
 }
 
-fn venue_of(raw: &RawSeries, name: &FileName, notes: &mut Vec<String>) -> Result<Venue, MarketDataError> {
+/// The exchange and the perpetual that a file's name states.
+pub(crate) fn perpetual_in_name(file: &str) -> (Option<String>, Option<String>) {
+    let name = FileName::of(file);
+    let symbol = name.symbol(Market::Linear).map(|symbol| symbol.exchange_id());
+    (name.exchange(), symbol)
+}
+
+fn venue_of(
+    raw: &RawSeries,
+    name: &FileName,
+    file: &str,
+    notes: &mut Vec<String>,
+) -> Result<Venue, MarketDataError> {
     // `bybit-linear_BTCUSDT_…`: a name that begins with a venue states it whole.
     if raw.exchange.is_none()
         && let Some(venue) = name.stem.split('_').next().and_then(|first| first.parse::<Venue>().ok())
@@ -86,7 +98,13 @@ fn venue_of(raw: &RawSeries, name: &FileName, notes: &mut Vec<String>) -> Result
         .and_then(Market::from_word)
         .or_else(|| name.market())
         .or_else(|| raw.symbol.as_deref().filter(|symbol| symbol.contains(':')).map(|_| Market::Linear));
-    let found = Venue::new(exchange.as_deref().unwrap_or("unknown"), market.unwrap_or(Market::Spot))?;
+    let named = exchange.as_deref().unwrap_or("unknown");
+    let found =
+        Venue::new(named, market.unwrap_or(Market::Spot)).map_err(|_| MarketDataError::Unreadable {
+            place: Place::file(file),
+            problem: format!("`{named}` is no name of an exchange"),
+            remedy: "state the venue with --venue, for example --venue gate-spot".to_owned(),
+        })?;
     if exchange.is_none() || market.is_none() {
         notes.push(format!("the venue is not stated and was taken as {found}; state it with --venue"));
     }
@@ -317,10 +335,9 @@ impl FileName {
     }
 
     fn symbol(&self, market: Market) -> Option<Symbol> {
+        let is_coin = |word: &str| !is_dollar(word) && word.bytes().any(|byte| byte.is_ascii_alphabetic());
         let is_base = |word: &str| {
-            !word.is_empty()
-                && word.bytes().any(|byte| byte.is_ascii_alphabetic())
-                && !is_dollar(word)
+            is_coin(word)
                 && !is_market_word(word)
                 && !EXCHANGES.contains(&word.to_ascii_lowercase().as_str())
                 && word.parse::<Timeframe>().is_err()
@@ -335,10 +352,13 @@ impl FileName {
         if let Some(pair) = pair {
             return Symbol::parse_on(&pair, market).ok();
         }
+        // Joined with its quote in capitals a base may well read like a timeframe, a market or an exchange: H, D, W, PERP, COIN and
+        // HTX are coins.
         self.words.iter().find_map(|word| {
             let upper = !word.bytes().any(|byte| byte.is_ascii_lowercase());
             let symbol = Symbol::parse_on(word, market).ok()?;
-            let sound = is_base(symbol.base()) && !is_dollar(word) && (upper || is_dollar(symbol.quote()));
+            let is_base = if upper { is_coin(symbol.base()) } else { is_base(symbol.base()) };
+            let sound = is_base && !is_dollar(word) && (upper || is_dollar(symbol.quote()));
             sound.then_some(symbol)
         })
     }
@@ -377,7 +397,9 @@ pub(crate) fn series_name_of(file: &str) -> String {
     let stem = stem(file.split('!').next().unwrap_or(file));
     let words: Vec<String> = stem
         .split(['_', ' ', '.'])
-        .filter(|word| !word.is_empty() && word.parse::<Timeframe>().is_err())
+        // Digits alone may be minutes, and are more often part of the name: US_TREASURY_5_YEAR.
+        .filter(|word| !word.is_empty())
+        .filter(|word| word.bytes().all(|byte| byte.is_ascii_digit()) || word.parse::<Timeframe>().is_err())
         .map(str::to_ascii_uppercase)
         .collect();
     words.join("_")
@@ -425,6 +447,11 @@ mod tests {
             ("BTC_BUSD-1d.csv", 1440, "unknown-spot BTC/BUSD 1d"),
             ("WBTC_USDT-1d.json", 1440, "unknown-spot WBTC/USDT 1d"),
             ("ETH_BTC-1d.json", 1440, "unknown-spot ETH/BTC 1d"),
+            ("bybit-linear_HUSDT_5m.csv.gz", 5, "bybit-linear H/USDT:USDT 5m"),
+            ("bybit-spot_WUSDT_1h.csv", 60, "bybit-spot W/USDT 1h"),
+            ("DUSDT_D.csv", 1440, "unknown-spot D/USDT 1d"),
+            ("bybit-linear_HTXUSDT_5m.csv", 5, "bybit-linear HTX/USDT:USDT 5m"),
+            ("binance-usdm_PERPUSDT_1h.csv", 60, "binance-linear PERP/USDT:USDT 1h"),
             ("btc_usdt_1d.csv", 1440, "unknown-spot BTC/USDT 1d"),
             ("BTC-EUR.csv", 1440, "unknown-spot BTC/EUR 1d"),
             ("SPOT-BTC-USDT-1h.csv", 60, "unknown-spot BTC/USDT 1h"),

@@ -1,6 +1,6 @@
 //! The candles that a model is trained or run on, and what is computed from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use features::{FeatureFrame, FeatureSpec, Outside};
@@ -8,7 +8,6 @@ use labels::splits::{SplitPlan, TimeRange};
 use labels::threshold_search::{Goal, search_threshold};
 use labels::{LabelSeries, Labeler};
 use market_data::import::{ImportOptions, gather_candles};
-use market_data::store::Store;
 use market_data::{CandleSeries, ExogenousSeries, SeriesKey, Timeframe, Timestamp};
 use rayon::prelude::*;
 
@@ -89,13 +88,8 @@ impl CandleSource {
         gathered.series.extend(outside);
         let of_key = |key: &SeriesKey| spec.exogenous_of(key).into_iter().chain(exogenous(key));
         let names: Vec<String> = keys.iter().flat_map(of_key).collect();
-        for store in paths.iter().filter(|path| path.is_dir()).map(Store::new) {
-            for name in store.exogenous_names()? {
-                if names.contains(&name) && !gathered.exogenous.iter().any(|series| series.name() == name) {
-                    gathered.exogenous.push(store.read_exogenous(&name)?);
-                }
-            }
-        }
+        let names: BTreeSet<String> = names.into_iter().collect();
+        gathered.add_exogenous(paths, &names.into_iter().collect::<Vec<_>>())?;
         let refused = gathered.refused.iter();
         let refused = refused.map(|(path, error)| (path.display().to_string(), error.to_string())).collect();
         Ok((Self::new(keys, gathered.series, gathered.exogenous, refused)?, gathered.notes))

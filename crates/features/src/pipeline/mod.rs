@@ -195,13 +195,18 @@ impl FeaturePipeline {
     }
 
     /// A new value of an exogenous series, which counts for candles that close at `known_at` or later. Tell
-    /// values in the order in which they become known. Series and fields that no column names are left alone.
-    pub fn tell_exogenous(&mut self, series: &str, field: &str, known_at: Timestamp, value: f64) {
+    /// values in the order in which they become known, and of a series whose name has `{symbol}` in the specification only that of
+    /// the pipeline's own symbol. Gives whether some column takes the value: one that is never told keeps its last value.
+    #[must_use = "a value that no column takes is lost; look at the name of the series"]
+    pub fn tell_exogenous(&mut self, series: &str, field: &str, known_at: Timestamp, value: f64) -> bool {
+        let mut is_taken = false;
         for input in &mut self.exogenous {
-            if input.series() == series && input.field() == field {
+            if input.is_of(series) && input.field() == field {
                 input.tell(known_at, value);
+                is_taken = true;
             }
         }
+        is_taken
     }
 
     /// Refuses a candle that cannot come next.

@@ -47,6 +47,19 @@ impl ExogenousInput {
         &self.series
     }
 
+    /// Whether this is its series, for some symbol where the name has `{symbol}`.
+    pub(crate) fn is_of(&self, name: &str) -> bool {
+        match self.series.split_once("{symbol}") {
+            Some((before, after)) => {
+                let symbol = name.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+                symbol.is_some_and(|symbol| {
+                    !symbol.is_empty() && symbol.bytes().all(|byte| byte.is_ascii_alphanumeric())
+                })
+            }
+            None => self.series == name,
+        }
+    }
+
     pub(crate) fn field(&self) -> &str {
         &self.field
     }

@@ -139,7 +139,7 @@ fn a_value_counts_from_the_first_close_after_it_was_known() {
     let mut pipeline = FeaturePipeline::new(&spec, Timeframe::M5).unwrap();
     for (known_at, value) in exogenous[0].known_at().iter().zip(&exogenous[0].columns()[0]) {
         // All at once, long before their time: they count from then only.
-        pipeline.tell_exogenous("funding_x", "rate", *known_at, *value);
+        assert!(pipeline.tell_exogenous("funding_x", "rate", *known_at, *value));
     }
     for (index, candle) in series.iter().enumerate() {
         let row = pipeline.push(&candle).unwrap();
@@ -147,6 +147,36 @@ fn a_value_counts_from_the_first_close_after_it_was_known() {
         if let Some(row) = row {
             assert_eq!(*row.values.last().unwrap(), change[index]);
         }
+    }
+}
+
+/// History and live values meet in the same column, also where the specification leaves the symbol open.
+#[test]
+fn a_value_is_told_under_the_name_that_the_history_had() {
+    let series = one(1_000, Timeframe::M5, 15);
+    let time = |index: usize| series.columns().open_time[index];
+    let mut spec = short();
+    spec.exogenous =
+        toml::from_str("columns = [{ series = \"funding_{symbol}\", field = \"rate\" }]").unwrap();
+    let named = |times: &[Timestamp]| {
+        let values = (0..times.len()).map(|at| at as f64 + 1.0).collect();
+        let fields = vec!["rate".to_owned()];
+        ExogenousSeries::new("funding_BTCUSDT", fields, times.to_vec(), vec![values], KnownAfter::Immediately)
+            .unwrap()
+    };
+    let past = [named(&[time(100), time(500)])];
+    let history = series.between(time(0), time(800));
+    let mut pipeline = FeaturePipeline::new(&spec, Timeframe::M5).unwrap();
+    pipeline.extend(&history, Outside { reference: None, exogenous: &past }).unwrap();
+    assert!(pipeline.tell_exogenous("funding_BTCUSDT", "rate", time(900), 3.0));
+    for (name, field) in [("funding_BTCUSDT", "price"), ("funding_", "rate"), ("spot_BTCUSDT", "rate")] {
+        assert!(!pipeline.tell_exogenous(name, field, time(900), 4.0), "{name} {field}");
+    }
+    for index in 800..1_000 {
+        let row = pipeline.push(&series.get(index)).unwrap().unwrap();
+        // Candle 899 closes when the value is known.
+        let expected = if index < 899 { 2.0 } else { 3.0 };
+        assert_eq!(*row.values.last().unwrap(), expected, "candle {index}");
     }
 }
 

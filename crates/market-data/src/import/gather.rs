@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ImportOptions, Imported, import_file};
+use super::{ImportOptions, Imported, ImportedTable, import_file};
 use crate::error::MarketDataError;
 use crate::exogenous::ExogenousSeries;
 use crate::series::CandleSeries;
-use crate::store::Store;
+use crate::store::{Appended, OnConflict, Store, merge_records};
 use crate::symbol::SeriesKey;
 use crate::timeframe::Timeframe;
 use crate::timestamp::Timestamp;
@@ -19,7 +19,8 @@ const ENDINGS: [&str; 8] = ["csv", "gz", "zip", "parquet", "feather", "arrow", "
 pub struct Gathered {
     /// Sound series, in order of their keys; no key stands twice.
     pub series: Vec<CandleSeries>,
-    /// Exogenous series that files hold; those of stores are read by name from the [`Store`].
+    /// Exogenous series that files hold, and the daily polarity of headlines; several records of one series are joined. Those of
+    /// stores are read by name, see [`Gathered::add_exogenous`].
     pub exogenous: Vec<ExogenousSeries>,
     /// Files whose data were refused, with the reason.
     pub refused: Vec<(PathBuf, MarketDataError)>,
@@ -29,12 +30,13 @@ pub struct Gathered {
 
 /// Reads the candles of every path, of which each is a file, a directory of files, a pattern for the names of
 /// files (`*` stands for any characters, `?` for one) or a [`Store`]. Series that `wanted` does not take are
-/// left out; headlines are noted and left out.
+/// left out; headlines are taken as their mean polarity per day.
 ///
 /// Nothing is stored. A file whose data are at fault is among the refused, and the others are read.
 ///
 /// # Errors
-/// When a path does not exist or cannot be read, a store is damaged, or two sources hold the same series.
+/// When a path does not exist or cannot be read, a store is damaged, two sources hold the same candles, or two
+/// records of an exogenous series disagree.
 pub fn gather_candles(
     paths: &[PathBuf],
     options: &ImportOptions,
@@ -54,7 +56,7 @@ pub fn gather_candles(
             match import_file(&file, options, now) {
                 Ok(tables) => {
                     for table in tables {
-                        gathered.take(table.content, &table.file, wanted);
+                        gathered.take(table, wanted)?;
                     }
                 }
                 Err(error) if error.is_finding() => gathered.refused.push((file, error)),
@@ -132,7 +134,46 @@ impl Gathered {
         }
     }
 
-    fn take(&mut self, content: Imported, file: &str, wanted: &dyn Fn(&SeriesKey) -> bool) {
+    /// Adds the exogenous series `names` that stores hold.
+    ///
+    /// # Errors
+    /// When a store is damaged, or disagrees with a file about a value.
+    pub fn add_exogenous(&mut self, paths: &[PathBuf], names: &[String]) -> Result<(), MarketDataError> {
+        for store in paths.iter().filter(|path| path.is_dir()).map(Store::new) {
+            for name in names {
+                if let Some(series) = store.find_exogenous(name)? {
+                    self.join(series, &store.root().display().to_string())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a record in: what is known of the same series is joined with it, where both say the same of the same time.
+    fn join(&mut self, record: ExogenousSeries, source: &str) -> Result<(), MarketDataError> {
+        let Some(known) = self.exogenous.iter_mut().find(|known| known.name() == record.name()) else {
+            self.exogenous.push(record);
+            return Ok(());
+        };
+        let counts = &mut Appended::default();
+        *known = merge_records(known, &record, OnConflict::Refuse, counts).map_err(|error| match error {
+            MarketDataError::Conflict { what, difference } => MarketDataError::request(
+                what,
+                format!(
+                    "{source} and a source before it disagree ({difference}); give one of them, or join both with `data-loader import --on-conflict` and give the store"
+                ),
+            ),
+            other => other,
+        })?;
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        table: ImportedTable,
+        wanted: &dyn Fn(&SeriesKey) -> bool,
+    ) -> Result<(), MarketDataError> {
+        let ImportedTable { file, content, notes } = table;
         match content {
             Imported::Candles(all) => {
                 for one in all {
@@ -142,9 +183,22 @@ impl Gathered {
                     }
                 }
             }
-            Imported::Exogenous(all) => self.exogenous.extend(all),
-            Imported::Headlines(_) => self.notes.push(format!("{file}: left out: it holds headlines")),
+            Imported::Exogenous(all) => {
+                self.notes.extend(notes.iter().map(|note| format!("{file}: {note}")));
+                for one in all {
+                    self.join(one, &file)?;
+                }
+            }
+            Imported::Headlines(headlines) => {
+                let polarity = headlines.daily_polarity()?;
+                self.notes.push(format!(
+                    "{file}: of the headlines their mean polarity per day is taken, as {}",
+                    polarity.name()
+                ));
+                self.join(polarity, &file)?;
+            }
         }
+        Ok(())
     }
 }
 
@@ -241,6 +295,90 @@ mod tests {
             ("", "", true),
         ] {
             assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn records_of_one_series_are_joined_and_must_agree() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        const HOURS: i64 = 8 * 3_600_000;
+        let funding = |from: i64, to: i64, shift: f64| {
+            let row = |at: i64| {
+                format!("{},BTCUSDT,bybit,{}\n", 1_704_067_200_000 + at * HOURS, at as f64 / 1e5 + shift)
+            };
+            "timestamp,symbol,venue,funding_rate\n".to_owned() + &(from..to).map(row).collect::<String>()
+        };
+        std::fs::write(root.join("b_january.csv"), funding(0, 20, 0.0)).unwrap();
+        std::fs::write(root.join("a_february.csv"), funding(15, 40, 0.0)).unwrap();
+        std::fs::write(
+            root.join("news.csv"),
+            "timestamp,title,polarity\n2024-01-01T10:00:00Z,up,1\n2024-01-01T11:00:00Z,down,0\n",
+        )
+        .unwrap();
+        let gather = |paths: &[PathBuf]| gather_candles(paths, &ImportOptions::default(), None, &|_| true);
+        let found = gather(&[root.to_owned()]).unwrap();
+        let named = |name: &str| found.exogenous.iter().find(|one| one.name() == name).unwrap();
+        let rates = named("funding_bybit_BTCUSDT");
+        assert_eq!((found.exogenous.len(), rates.len()), (2, 40));
+        assert!(rates.columns()[0].iter().enumerate().all(|(at, rate)| *rate == at as f64 / 1e5));
+        assert_eq!(named("news_daily_polarity").column("polarity").unwrap(), [0.5]);
+        // What a store holds comes on top, and its headlines, too.
+        let store = Store::new(root.join("store"));
+        for table in
+            crate::import::import_file(&root.join("a_february.csv"), &ImportOptions::default(), None).unwrap()
+        {
+            let Imported::Exogenous(all) = table.content else { panic!("funding") };
+            store.append_exogenous(&all[0], OnConflict::Refuse).unwrap();
+        }
+        for table in
+            crate::import::import_file(&root.join("news.csv"), &ImportOptions::default(), None).unwrap()
+        {
+            let Imported::Headlines(all) = table.content else { panic!("headlines") };
+            store.append_headlines(&all).unwrap();
+        }
+        let mut january = gather(&[root.join("b_january.csv")]).unwrap();
+        let names = ["funding_bybit_BTCUSDT", "news_daily_polarity", "absent"].map(str::to_owned);
+        january.add_exogenous(&[store.root().to_owned()], &names).unwrap();
+        assert_eq!(january.exogenous.iter().map(ExogenousSeries::len).collect::<Vec<_>>(), [40, 1]);
+        std::fs::write(root.join("a_february.csv"), funding(15, 40, 1e-4)).unwrap();
+        let error = gather(&[root.to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("funding_bybit_BTCUSDT") && error.contains("disagree"), "{error}");
+    }
+
+    #[test]
+    fn a_torn_table_is_refused_and_the_others_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut columns = crate::CandleColumns::default();
+        for minute in 0..50 {
+            columns.push(&crate::Candle {
+                open_time: Timestamp::from_millis(1_704_067_200_000 + minute * 60_000),
+                open: 1.0,
+                high: 2.0,
+                low: 0.5,
+                close: 1.0 + minute as f64 / 100.0,
+                volume: minute as f64,
+                turnover: None,
+            });
+        }
+        for base in ["AAA", "TORN"] {
+            let path = directory.path().join(format!("bybit-linear_{base}USDT_1m.parquet"));
+            let mut file = std::fs::File::create(&path).unwrap();
+            crate::store::write_parquet(&columns, &path, &mut file).unwrap();
+        }
+        let torn = directory.path().join("bybit-linear_TORNUSDT_1m.parquet");
+        let whole = std::fs::read(&torn).unwrap();
+        let gather = || {
+            gather_candles(&[directory.path().to_owned()], &ImportOptions::default(), None, &|_| true)
+                .unwrap()
+        };
+        assert_eq!((gather().series.len(), gather().refused.len()), (2, 0));
+        for length in (4..whole.len()).step_by(97).chain([whole.len() - 1]) {
+            std::fs::write(&torn, &whole[..length]).unwrap();
+            let found = gather();
+            assert_eq!((found.series.len(), found.refused.len()), (1, 1), "cut after {length}");
+            let reason = found.refused[0].1.to_string();
+            assert!(reason.contains("TORN") && reason.contains("anew"), "{reason}");
         }
     }
 

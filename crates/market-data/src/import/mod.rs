@@ -5,6 +5,7 @@
 
 mod gather;
 mod side_table;
+mod wanted;
 
 use std::path::Path;
 
@@ -15,13 +16,13 @@ use crate::candle::{Candle, CandleFault};
 use crate::error::{MarketDataError, Place};
 use crate::exogenous::{
     ExogenousSeries, Headline, HeadlineSeries, KnownAfter, check_settlement_clock, clean_name, funding_name,
+    settlement_hours,
 };
-use crate::identify::{Hints, identify, is_pair, series_name_of};
+use crate::identify::{Hints, identify, is_pair, perpetual_in_name, series_name_of};
 use crate::quality::{Inspected, Plausibility, Policy, check_index_range, inspect};
 use crate::read::{
     Content, DelimitedText, Member, RawSeries, RawTable, ReadOptions, TableKind, candles_of_frame,
-    column_names, find_column, find_time_column, for_each_member, kind_of, read_delimited, read_frame,
-    read_json,
+    column_names, for_each_member, kind_of, read_delimited, read_frame, read_json,
 };
 use crate::symbol::Market;
 use crate::timestamp::Timestamp;
@@ -29,6 +30,7 @@ use crate::timestamp::Timestamp;
 pub use gather::{Gathered, files_of, gather_candles};
 
 use side_table::SideTable;
+use wanted::Wanted;
 
 /// What a file is read as, where its header does not tell or tells wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -179,7 +181,12 @@ impl Importer<'_> {
         frame: polars::prelude::DataFrame,
         rules: crate::read::TimeRules,
     ) -> Result<ImportedTable, MarketDataError> {
-        let names = self.options.read.columns.clone().unwrap_or_else(|| column_names(&frame));
+        let own = column_names(&frame);
+        if let Some(named) = self.options.read.columns.as_ref().filter(|named| named.len() != own.len()) {
+            let reason = format!("{} are named, but {name} has {} columns", named.len(), own.len());
+            return Err(MarketDataError::request("columns", reason));
+        }
+        let names = self.options.read.columns.clone().unwrap_or(own);
         let seen = kind_of(&names).unwrap_or(TableKind::Candles);
         match self.kind(name, &seen)? {
             TableKind::Candles => self.candles(candles_of_frame(
@@ -329,7 +336,7 @@ impl Importer<'_> {
                 numbers: vec![raw.columns.open],
                 ..SideTable::default()
             };
-            imported.push(self.funding_series(&file, side, None, None)?);
+            imported.push(self.funding_series(&file, side, [None, None], &mut notes)?);
         }
         Ok(ImportedTable { file, content: Imported::Exogenous(imported), notes })
     }
@@ -342,6 +349,16 @@ impl Importer<'_> {
         table: SideTable,
     ) -> Result<ImportedTable, MarketDataError> {
         let mut notes = table.notes.clone();
+        if *kind == TableKind::Funding
+            && let Some(label) = wanted.label_of_numbers.as_deref().filter(|label| label.contains('%'))
+        {
+            return Err(MarketDataError::Unreadable {
+                place: Place::column(file, label),
+                problem: "the rates are in per cent".to_owned(),
+                remedy: "divide them by 100 and call the column funding_rate: rates are fractions here, such as 0.0001"
+                    .to_owned(),
+            });
+        }
         let rows = table.times.len();
         let content = match kind {
             TableKind::Headlines => self.headlines(file, wanted, &table)?,
@@ -350,7 +367,8 @@ impl Importer<'_> {
                 let mut series = Vec::new();
                 for (part, label) in table.split_by(&labels) {
                     let [symbol, venue] = &label[..] else { continue };
-                    series.push(self.funding_series(file, part, venue.as_deref(), symbol.as_deref())?);
+                    let of = [venue.as_deref(), symbol.as_deref()];
+                    series.push(self.funding_series(file, part, of, &mut notes)?);
                 }
                 Imported::Exogenous(series)
             }
@@ -402,20 +420,36 @@ impl Importer<'_> {
         &self,
         file: &str,
         part: SideTable,
-        venue: Option<&str>,
-        symbol: Option<&str>,
+        [venue, symbol]: [Option<&str>; 2],
+        notes: &mut Vec<String>,
     ) -> Result<ExogenousSeries, MarketDataError> {
+        let (venue_of_name, symbol_of_name) = perpetual_in_name(file);
         let exchange = self.options.hints.venue.as_ref().map(|venue| venue.exchange().to_owned());
-        let exchange = exchange.or_else(|| venue.map(str::to_owned));
+        let exchange = exchange.or_else(|| venue.map(str::to_owned)).or(venue_of_name);
         let symbol = self.options.hints.symbol.clone().or_else(|| symbol.map(str::to_owned));
+        let symbol = symbol.or(symbol_of_name);
         let name = self
             .options
             .name
             .clone()
             .unwrap_or_else(|| funding_name(exchange.as_deref(), symbol.as_deref(), Path::new(file)));
         let part = part.in_order(file, self.options.policy)?;
+        let known = match settlement_hours(&part.times) {
+            Some(_) => KnownAfter::Immediately,
+            None => KnownAfter::Period,
+        };
+        if known == KnownAfter::Period && self.options.known_after.is_none() {
+            notes.push(format!(
+                "{name}: its rows are not 1, 2, 4 or 8 hours apart, so that each counts as known when its period is over, and not at its time; state another rule with --known-after"
+            ));
+        }
+        if exchange.is_none() && self.options.name.is_none() {
+            notes.push(format!(
+                "{name}: the venue is not stated, and a backtest looks for funding by venue and symbol; state it with --venue bybit-linear"
+            ));
+        }
         check_settlement_clock(file, &part.lines, &part.times)?;
-        self.exogenous(file, &name, vec!["funding_rate".to_owned()], part, KnownAfter::Immediately)
+        self.exogenous(file, &name, vec!["funding_rate".to_owned()], part, known)
     }
 
     fn exogenous(
@@ -455,60 +489,6 @@ impl Importer<'_> {
             .collect();
         let name = self.options.name.clone().unwrap_or_else(|| series_name_of(file).to_lowercase());
         Ok(Imported::Headlines(HeadlineSeries::new(&clean_name(&name), headlines)?))
-    }
-}
-
-/// Which columns of a table that is not candles are read.
-struct Wanted {
-    time: usize,
-    numbers: Vec<usize>,
-    texts: Vec<usize>,
-    text_names: Vec<&'static str>,
-}
-
-impl Wanted {
-    fn of(kind: &TableKind, header: &[String], width: usize) -> Self {
-        let time = find_time_column(header).unwrap_or(0);
-        let find = |names: &[&str]| find_column(header, names);
-        type Texts = Vec<(&'static str, Option<usize>)>;
-        let (numbers, texts): (Vec<Option<usize>>, Texts) = match kind {
-            TableKind::Funding => (
-                vec![
-                    find(&["funding_rate", "fundingrate", "last_funding_rate", "rate"])
-                        .or((width == 2).then_some(1)),
-                ],
-                vec![
-                    ("symbol", find(&["symbol", "pair", "instrument", "instid"])),
-                    ("venue", find(&["venue", "exchange"])),
-                ],
-            ),
-            TableKind::Headlines => (
-                vec![find(&["polarity", "score", "sentiment_score"])],
-                vec![
-                    ("source", find(&["source", "publisher"])),
-                    ("title", find(&["title", "headline"])),
-                    ("subject", find(&["subject", "topic", "category"])),
-                    ("label", find(&["sentiment_label", "label", "sentiment"])),
-                ],
-            ),
-            _ => (
-                vec![find(&["value", "close", "price"]).or((0..width).find(|column| *column != time))],
-                vec![("series", find(&["series", "name", "symbol"]))],
-            ),
-        };
-        let present: Vec<(&'static str, usize)> =
-            texts.into_iter().filter_map(|(name, column)| Some((name, column?))).collect();
-        Self {
-            time,
-            numbers: numbers.into_iter().flatten().collect(),
-            texts: present.iter().map(|(_, column)| *column).collect(),
-            text_names: present.iter().map(|(name, _)| *name).collect(),
-        }
-    }
-
-    /// Where a text column stands among those that were read.
-    fn text(&self, name: &str) -> Option<usize> {
-        self.text_names.iter().position(|known| *known == name)
     }
 }
 

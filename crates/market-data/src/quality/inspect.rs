@@ -254,20 +254,14 @@ impl Findings {
         (0..len).filter(|row| !out[*row]).collect()
     }
 
-    /// The rows that remain, in order of time.
+    /// The rows that remain, in order of time, each time once.
     fn kept(&self, raw: &RawSeries, policy: Policy) -> Vec<usize> {
+        if policy == Policy::KeepFirst {
+            return self.first_of_each_time(raw);
+        }
         let mut out = vec![false; raw.columns.len()];
-        for (row, kind) in &self.rows {
-            match kind {
-                FindingKind::ConflictingDuplicate => {
-                    // A file that was turned around has its first row behind the later one.
-                    let line = |row: usize| raw.lines.get(row).copied().unwrap_or(u32::MAX);
-                    let earlier = self.earlier.get(row).copied().unwrap_or(*row);
-                    out[if line(earlier) > line(*row) { earlier } else { *row }] = true;
-                }
-                FindingKind::OutOfOrder if policy == Policy::KeepFirst => {}
-                _ => out[*row] = true,
-            }
+        for (row, _) in &self.rows {
+            out[*row] = true;
         }
         if policy == Policy::Drop {
             // Of a time with two truths nothing is kept, not even a value that stands there twice.
@@ -285,6 +279,26 @@ impl Findings {
         }
         let mut kept: Vec<usize> = (0..out.len()).filter(|row| !out[*row]).collect();
         kept.sort_by_key(|row| raw.columns.open_time[*row]);
+        kept
+    }
+
+    /// Of the rows whose own values have no fault, for each time the one that stands first in the file: in a file that was turned
+    /// around that is the last one here.
+    fn first_of_each_time(&self, raw: &RawSeries) -> Vec<usize> {
+        let is_of_others = |kind: &FindingKind| {
+            matches!(
+                kind,
+                FindingKind::Duplicate | FindingKind::ConflictingDuplicate | FindingKind::OutOfOrder
+            )
+        };
+        let mut out = vec![false; raw.columns.len()];
+        for (row, _) in self.rows.iter().filter(|(_, kind)| !is_of_others(kind)) {
+            out[*row] = true;
+        }
+        let mut kept: Vec<usize> = (0..out.len()).filter(|row| !out[*row]).collect();
+        let line = |row: &usize| raw.lines.get(*row).copied().unwrap_or(u32::MAX);
+        kept.sort_by_key(|row| (raw.columns.open_time[*row], line(row)));
+        kept.dedup_by_key(|row| raw.columns.open_time[*row]);
         kept
     }
 }

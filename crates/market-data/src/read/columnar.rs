@@ -1,10 +1,11 @@
 //! Candles as Parquet or Arrow IPC (Feather 2), read column by column through polars.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use polars::prelude::{
-    ArrowDataType, Column, DataFrame, DataType, IpcReader, ParquetReader, SerReader, TimeUnit,
+    ArrowDataType, Column, DataFrame, DataType, IpcReader, ParquetReader, PolarsError, SerReader, TimeUnit,
 };
 
 use crate::error::{MarketDataError, Place};
@@ -18,8 +19,12 @@ use super::time_cell::{TimeRules, TimeStyle};
 
 /// Reads a Parquet or an Arrow IPC file as a data frame. Columns of types that hold neither numbers nor
 /// text nor times (lists, structs, binary) are left out, with a warning.
+///
+/// # Errors
+/// When the system fails ([`MarketDataError::Table`]), or the file is torn or holds what the library does not
+/// read ([`MarketDataError::Unreadable`], a finding).
 pub(crate) fn read_frame(name: &str, file: File, parquet: bool) -> Result<DataFrame, MarketDataError> {
-    let failed = || MarketDataError::table(Path::new(name), "cannot read the table");
+    let failed = || move |error| failure(name, error);
     if parquet {
         let mut reader = ParquetReader::new(file);
         let schema = reader.schema().map_err(failed())?;
@@ -32,6 +37,23 @@ pub(crate) fn read_frame(name: &str, file: File, parquet: bool) -> Result<DataFr
         let columns =
             plain_columns(name, schema.iter_values().map(|field| (field.name.as_str(), &field.dtype)));
         reader.with_columns(Some(columns)).finish().map_err(failed())
+    }
+}
+
+fn failure(name: &str, error: PolarsError) -> MarketDataError {
+    let is_of_system = match &error {
+        PolarsError::IO { error, .. } => {
+            !matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData)
+        }
+        _ => false,
+    };
+    if is_of_system {
+        return MarketDataError::table(Path::new(name), "cannot read the table")(error);
+    }
+    MarketDataError::Unreadable {
+        place: Place::file(name),
+        problem: format!("the table cannot be read: {error}"),
+        remedy: "fetch or write the file anew; it may have been cut off".to_owned(),
     }
 }
 

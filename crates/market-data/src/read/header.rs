@@ -100,7 +100,7 @@ impl CandleLayout {
     }
 }
 
-const TIME: [&str; 43] = [
+const TIME: [&str; 45] = [
     // What is called an opening comes first: beside it, `timestamp` may be the close.
     "open_time",
     "opentime",
@@ -142,6 +142,9 @@ const TIME: [&str; 43] = [
     "local_time",
     "t",
     "snapped_at",
+    // Of headlines.
+    "published_at",
+    "published_on",
     // What pandas calls an index without a name.
     "unnamed_0",
     "index",
@@ -183,6 +186,10 @@ const TURNOVER: [&str; 14] = [
 ];
 const SYMBOL: [&str; 9] =
     ["symbol", "pair", "ticker", "instrument", "instid", "inst_id", "instrument_id", "symbol_id", "tic"];
+/// Columns of funding rates, and those that say whose rate a column `rate` is.
+pub(crate) const FUNDING: [&str; 3] = ["funding_rate", "fundingrate", "last_funding_rate"];
+const FUNDED: [&str; 7] =
+    ["symbol", "pair", "instrument", "instid", "funding_time", "funding_interval_hours", "mark_price"];
 const VENUE: [&str; 3] = ["exchange", "venue", "exchange_id"];
 const MARKET: [&str; 4] = ["market_type", "contract", "contract_type", "category"];
 const TIMEFRAME: [&str; 4] = ["timeframe", "interval", "period", "granularity"];
@@ -233,7 +240,8 @@ pub(crate) fn kind_of(raw: &[String]) -> Option<TableKind> {
     if has(&["price"]) && has(&["side", "amount", "qty", "quantity", "size", "is_buyer_maker"]) {
         return Some(TableKind::Trades);
     }
-    if has(&["funding_rate", "fundingrate", "last_funding_rate", "rate"]) {
+    // A bare `rate` may be any rate (exchange, interest, unemployment) where nothing names what it belongs to.
+    if has(&FUNDING) || has(&["rate"]) && has(&FUNDED) {
         return Some(TableKind::Funding);
     }
     if has(&["title", "headline"]) {

@@ -27,7 +27,7 @@ pub(crate) use columnar::{
 };
 pub(crate) use delimited::DelimitedText;
 pub use header::TableKind;
-pub(crate) use header::{find_column, find_time_column, kind_of};
+pub(crate) use header::{FUNDING, find_column, find_time_column, kind_of};
 pub(crate) use json::read_json;
 pub use raw::{RawSeries, RawTable};
 pub(crate) use source::{Content, Member, for_each_member};

@@ -164,7 +164,7 @@ impl RowAssembler {
         let layout = &self.layout;
         let label_columns = [layout.symbol, layout.venue, layout.market, layout.timeframe];
         self.label.clear();
-        self.label.push(u8::try_from(group).unwrap_or(u8::MAX));
+        self.label.extend_from_slice(&group.to_le_bytes());
         for column in label_columns.into_iter().flatten() {
             self.label.extend_from_slice(trim(row.cell(column).unwrap_or_default()));
             self.label.push(0);

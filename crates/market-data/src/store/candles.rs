@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::candle::Candle;
 use crate::error::MarketDataError;
 use crate::series::{CandleColumns, CandleSeries};
-use crate::symbol::SeriesKey;
+use crate::symbol::{SeriesKey, Symbol, Venue};
 use crate::timestamp::Timestamp;
 
 use super::atomic::{lock, read_json, sweep, sync_directory, write_json, write_whole};
@@ -17,7 +17,7 @@ use super::table::{columns_from_frame, read_frame, write_parquet};
 use super::{Appended, CommitStep, Store, Twin};
 
 /// How often a reader looks again when a writer replaces partitions under its eyes.
-const READ_TRIES: usize = 5;
+pub(super) const READ_TRIES: usize = 5;
 
 impl Store {
     pub(super) fn directory(&self, key: &SeriesKey) -> PathBuf {
@@ -25,10 +25,11 @@ impl Store {
         self.root.join("candles").join(key.venue.to_string()).join(symbol).join(key.timeframe.as_str())
     }
 
-    /// All series that the store holds, in order.
+    /// All series that the store holds, in order, by the names of their directories: a manifest that is damaged
+    /// is an error of its own series alone.
     ///
     /// # Errors
-    /// When a directory cannot be listed or a manifest is damaged.
+    /// When a directory cannot be listed, or one with a manifest is not named as this store names series.
     pub fn keys(&self) -> Result<Vec<SeriesKey>, MarketDataError> {
         let mut directories = vec![self.root.join("candles")];
         for _ in 0..3 {
@@ -49,13 +50,34 @@ impl Store {
             directories = inner;
         }
         let mut keys = Vec::new();
-        for directory in directories {
-            if let Some(manifest) = read_json::<Manifest>(&directory.join("manifest.json"))? {
-                keys.push(manifest.key);
-            }
+        for directory in directories.iter().filter(|directory| directory.join("manifest.json").exists()) {
+            keys.push(self.key_of(directory)?);
         }
         keys.sort();
         Ok(keys)
+    }
+
+    /// The series whose directory this is.
+    fn key_of(&self, directory: &Path) -> Result<SeriesKey, MarketDataError> {
+        let names: Vec<_> = directory.iter().rev().take(3).map(std::ffi::OsStr::to_string_lossy).collect();
+        let key = || {
+            let [timeframe, symbol, venue] = names.as_slice() else { return None };
+            let venue: Venue = venue.parse().ok()?;
+            // Codes have no `_` of their own.
+            let symbol = match symbol.split('_').collect::<Vec<_>>().as_slice() {
+                [base, quote] => Symbol::new(base, quote, None),
+                [base, quote, settle] => Symbol::new(base, quote, Some(settle)),
+                _ => return None,
+            };
+            Some(SeriesKey::new(venue, symbol.ok()?, timeframe.parse().ok()?))
+        };
+        key().filter(|key| self.directory(key) == directory).ok_or_else(|| {
+            self.problem(
+                directory,
+                "it has a manifest, and its name is none that this store gives to a series",
+                "move it out of the store, or give it its name back: venue/symbol/timeframe, such as bybit-linear/BTC_USDT_USDT/5m",
+            )
+        })
     }
 
     /// What the store holds of a series; `None` where it holds nothing.

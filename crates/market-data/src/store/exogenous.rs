@@ -7,10 +7,11 @@ use polars::prelude::{Column, DataFrame, IntoColumn, NewChunkedArray, StringChun
 use serde::{Deserialize, Serialize};
 
 use crate::error::MarketDataError;
-use crate::exogenous::{ExogenousSeries, Headline, HeadlineSeries};
+use crate::exogenous::{DAILY_POLARITY, ExogenousSeries, Headline, HeadlineSeries};
 use crate::timestamp::Timestamp;
 
 use super::atomic::{lock, read_json, sweep, sync_directory, write_json, write_whole};
+use super::candles::READ_TRIES;
 use super::manifest::FORMAT;
 use super::merge::OnConflict;
 use super::table::{integers, numbers, numbers_of, read_frame, times_of, write_frame};
@@ -65,14 +66,28 @@ impl Store {
     /// # Errors
     /// When the store does not hold it, or a file is damaged.
     pub fn read_exogenous(&self, name: &str) -> Result<ExogenousSeries, MarketDataError> {
-        let directory = self.exogenous_directory(name);
-        match self.stored_exogenous(&directory)? {
-            Some((_, series)) => Ok(series),
-            None => Err(self.problem(
-                &directory,
+        self.find_exogenous(name)?.ok_or_else(|| {
+            self.problem(
+                &self.exogenous_directory(name),
                 format!("it holds no exogenous series {name}"),
                 "import it, or list what is there with `data-loader inspect --store`",
-            )),
+            )
+        })
+    }
+
+    /// Reads an exogenous series where the store holds it. Headlines `x` give the series `x_daily_polarity`
+    /// ([`HeadlineSeries::daily_polarity`]).
+    ///
+    /// # Errors
+    /// When a file is damaged.
+    pub fn find_exogenous(&self, name: &str) -> Result<Option<ExogenousSeries>, MarketDataError> {
+        if let Some((_, series)) = self.stored_exogenous(&self.exogenous_directory(name))? {
+            return Ok(Some(series));
+        }
+        let Some(headlines) = name.strip_suffix(DAILY_POLARITY) else { return Ok(None) };
+        match self.stored_headlines(&self.headline_directory(headlines))? {
+            Some((_, headlines)) => headlines.daily_polarity().map(Some),
+            None => Ok(None),
         }
     }
 
@@ -80,9 +95,7 @@ impl Store {
         &self,
         directory: &Path,
     ) -> Result<Option<(TableManifest, ExogenousSeries)>, MarketDataError> {
-        let Some(manifest) = self.table_manifest(directory)? else { return Ok(None) };
-        let path = directory.join(&manifest.file);
-        let frame = read_frame(&path, &manifest.file_hash)?;
+        let Some((manifest, path, frame)) = self.stored_table(directory)? else { return Ok(None) };
         let lacks = || MarketDataError::table(&path, "the table lacks a column");
         let values = manifest
             .fields
@@ -108,6 +121,24 @@ impl Store {
         let directory =
             if headlines { self.headline_directory(name) } else { self.exogenous_directory(name) };
         Ok(self.table_manifest(&directory)?.map(|manifest| manifest.content_hash))
+    }
+
+    /// A table with its manifest. Where a writer has replaced the table since the manifest was read, both are read again.
+    fn stored_table(
+        &self,
+        directory: &Path,
+    ) -> Result<Option<(TableManifest, PathBuf, DataFrame)>, MarketDataError> {
+        for attempt in 1..=READ_TRIES {
+            let Some(manifest) = self.table_manifest(directory)? else { return Ok(None) };
+            let path = directory.join(&manifest.file);
+            match read_frame(&path, &manifest.file_hash) {
+                Err(MarketDataError::Io { source, .. })
+                    if source.kind() == std::io::ErrorKind::NotFound && attempt < READ_TRIES => {}
+                Ok(frame) => return Ok(Some((manifest, path, frame))),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(self.problem(directory, "it changes without pause", "let the writer finish"))
     }
 
     fn table_manifest(&self, directory: &Path) -> Result<Option<TableManifest>, MarketDataError> {
@@ -141,7 +172,7 @@ impl Store {
                 counts.added = series.len() as u64;
                 series.clone()
             }
-            Some((_, stored)) => merge(stored, series, on_conflict, &mut counts)?,
+            Some((_, stored)) => merge_records(stored, series, on_conflict, &mut counts)?,
         };
         let content_hash = merged.content_hash();
         if stored.as_ref().is_some_and(|(manifest, _)| manifest.content_hash == content_hash) {
@@ -184,9 +215,7 @@ impl Store {
         &self,
         directory: &Path,
     ) -> Result<Option<(TableManifest, HeadlineSeries)>, MarketDataError> {
-        let Some(manifest) = self.table_manifest(directory)? else { return Ok(None) };
-        let path = directory.join(&manifest.file);
-        let frame = read_frame(&path, &manifest.file_hash)?;
+        let Some((manifest, path, frame)) = self.stored_table(directory)? else { return Ok(None) };
         let lacks = || MarketDataError::table(&path, "the table lacks a column");
         let texts = |name: &str| -> Result<Vec<String>, polars::error::PolarsError> {
             let column = frame.column(name)?;
@@ -313,7 +342,7 @@ fn names_in(directory: &Path) -> Result<Vec<String>, MarketDataError> {
 }
 
 /// Both in one, by the times that they describe.
-fn merge(
+pub(crate) fn merge_records(
     stored: &ExogenousSeries,
     new: &ExogenousSeries,
     on_conflict: OnConflict,

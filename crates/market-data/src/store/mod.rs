@@ -35,6 +35,7 @@ use crate::quality::QualityReport;
 use crate::symbol::SeriesKey;
 
 pub use columns::{TableColumn, read_columns, write_columns};
+pub(crate) use exogenous::merge_records;
 pub use manifest::{Manifest, Partition};
 pub use merge::OnConflict;
 pub use table::{columns_from_frame, to_frame, write_parquet};

@@ -128,6 +128,32 @@ fn left_over_files_are_removed_and_unknown_formats_refused() {
 }
 
 #[test]
+fn a_damaged_manifest_hides_no_other_series() {
+    let (_directory, store) = store();
+    let columns = series(0, 10, false).columns().clone();
+    let mut keys = Vec::new();
+    for (venue, symbol) in [
+        ("bybit-spot", Symbol::new("BTC", "USDT", None)),
+        ("my_own-exchange-linear", Symbol::new("1000PEPE", "USDC", Some("USDC"))),
+        ("bybit-inverse", Symbol::new("ETH", "USD", Some("ETH"))),
+    ] {
+        let key = SeriesKey::new(venue.parse().unwrap(), symbol.unwrap(), Timeframe::H4);
+        store.append(&CandleSeries::new(key.clone(), columns.clone()).unwrap(), OnConflict::Refuse).unwrap();
+        keys.push(key);
+    }
+    std::fs::write(store.directory(&keys[1]).join("manifest.json"), "{").unwrap();
+    let mut sorted = keys.clone();
+    sorted.sort();
+    assert_eq!(store.keys().unwrap(), sorted);
+    assert!(store.read(&keys[1]).is_err());
+    assert!(store.read(&keys[0]).is_ok() && store.read(&keys[2]).is_ok());
+    // A directory that was renamed is not passed over.
+    let moved = store.directory(&keys[0]).with_file_name("4hours");
+    std::fs::rename(store.directory(&keys[0]), &moved).unwrap();
+    assert!(store.keys().unwrap_err().to_string().contains("4hours"));
+}
+
+#[test]
 fn an_absent_series_is_named() {
     let (_directory, store) = store();
     assert!(store.keys().unwrap().is_empty());

@@ -93,6 +93,21 @@ fn keep_first_means_first_in_the_file_also_when_newest_come_first() {
     let text = "2 1 1 1 1 1\n1 7 7 7 7 1\n1 8 8 8 8 1\n0 1 1 1 1 1";
     let kept = inspect(raw(text), key(), "f", Policy::KeepFirst, None).unwrap();
     assert_eq!(kept.series.columns().open, [1.0, 7.0, 1.0]);
+    // Three of a time, in each order of two or three values, with the newest first, the oldest first and scattered.
+    for values in ["788", "778", "787", "789", "987"] {
+        let first = values[..1].parse::<f64>().unwrap();
+        let row = |value: char| format!("1 {value} {value} {value} {value} 1");
+        let rows: Vec<String> = values.chars().map(row).collect();
+        let (oldest, newest) = ("0 1 1 1 1 1", "2 1 1 1 1 1\n3 1 1 1 1 1");
+        for text in [
+            format!("3 1 1 1 1 1\n2 1 1 1 1 1\n{}\n{oldest}", rows.join("\n")),
+            format!("{oldest}\n{}\n{newest}", rows.join("\n")),
+            format!("{oldest}\n{}\n2 1 1 1 1 1\n{}\n3 1 1 1 1 1\n{}", rows[0], rows[1], rows[2]),
+        ] {
+            let kept = inspect(raw(&text), key(), "f", Policy::KeepFirst, None).unwrap();
+            assert_eq!(kept.series.columns().open, [1.0, first, 1.0, 1.0], "{text}");
+        }
+    }
 }
 
 #[test]
