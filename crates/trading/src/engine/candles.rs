@@ -8,7 +8,7 @@ use crate::error::TradingError;
 use crate::market::{MarketUpdate, MarketView, PortfolioView, PositionView};
 use crate::money::to_float;
 use crate::order::Purpose;
-use crate::risk::{RiskState, StateChange, TailVerdict};
+use crate::risk::{RiskState, StateChange, TailRisk, TailVerdict};
 use crate::strategy::Strategy;
 
 impl<S: Strategy> Engine<S> {
@@ -27,7 +27,7 @@ impl<S: Strategy> Engine<S> {
             self.account.check("candles")?;
         }
         self.observe_tail(equity)?;
-        if let Some(change) = self.gate.observe(self.now, equity) {
+        if let Some(change) = self.gate.observe(view.time, equity) {
             self.on_state_change(Some(change))?;
         }
         for update in view.updates {
@@ -93,10 +93,18 @@ impl<S: Strategy> Engine<S> {
     /// The returns of the account, for the gate on tail risk: only while something is at risk.
     fn observe_tail(&mut self, equity: Decimal) -> Result<(), TradingError> {
         let before = std::mem::replace(&mut self.last_equity, equity);
-        let Some(tail) = &mut self.tail else { return Ok(()) };
+        let (Some(tail), Some(config)) = (&mut self.tail, &self.config.tail) else { return Ok(()) };
         if self.account.is_flat() && equity == before || before <= Decimal::ZERO {
+            self.candles_at_rest = self.candles_at_rest.saturating_add(1);
+            if self.candles_at_rest == 1 {
+                tail.gap();
+            }
+            if self.candles_at_rest == config.rest {
+                *tail = TailRisk::new(config.estimate)?;
+            }
             return Ok(());
         }
+        self.candles_at_rest = 0;
         let change = to_float(equity - before) / to_float(before);
         tail.push(change).map(|_| ())
     }
@@ -140,17 +148,17 @@ impl<S: Strategy> Engine<S> {
 
     pub(super) fn on_state_change(&mut self, change: Option<StateChange>) -> Result<(), TradingError> {
         let Some(change) = change else { return Ok(()) };
-        let halted = matches!(change.to, RiskState::Halted(_));
         self.output.notices.push(Notice::RiskState { change });
-        if !halted {
+        if change.to == RiskState::Active {
             return Ok(());
         }
+        let halted = matches!(change.to, RiskState::Halted(_));
         for index in 0..self.slots.len() {
             let instrument = crate::order::InstrumentIndex(index as u16);
+            // An entry may fill before it is cancelled: its exits are kept for that.
             self.cancel_working(instrument, |purpose| purpose == Purpose::Entry);
-            self.slots[index].wanted = [None, None];
             self.slots[index].flip = None;
-            if self.config.execution.on_halt == OnHalt::Close {
+            if halted && self.config.execution.on_halt == OnHalt::Close {
                 self.close_all(instrument)?;
             }
         }

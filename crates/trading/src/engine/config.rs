@@ -28,13 +28,23 @@ pub struct EngineConfig {
 
 /// The gate on tail risk: nothing is opened while the estimate from the account's own returns, candle by candle, exceeds its
 /// limits or has proven wrong.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TailGateConfig {
     /// How the tail is estimated.
     pub estimate: TailConfig,
     /// How fat it may be.
     pub limits: TailLimits,
+    /// Candles without a position after which the estimate begins anew, at least 1. The account has returns only while something is
+    /// held: what was exceeded once would bar the way for ever.
+    pub rest: u32,
+}
+
+impl Default for TailGateConfig {
+    /// A rest of 288 candles, a day of five minutes.
+    fn default() -> Self {
+        Self { estimate: TailConfig::default(), limits: TailLimits::default(), rest: 288 }
+    }
 }
 
 impl TailGateConfig {
@@ -43,6 +53,9 @@ impl TailGateConfig {
     /// # Errors
     /// [`TradingError::Config`] names the field.
     pub fn validate(&self) -> Result<(), TradingError> {
+        if self.rest == 0 {
+            return Err(TradingError::config("tail.rest", 0, "give at least 1 candle, such as 288"));
+        }
         self.estimate.validate()?;
         self.limits.validate()
     }
@@ -117,6 +130,10 @@ impl EngineConfig {
         self.sizing.validate()?;
         self.limits.validate()?;
         self.orders.validate()?;
+        if self.execution.on_halt == OnHalt::Close && !self.limits.halted_allows_protection {
+            let remedy = "set it to true, or execution.on_halt = \"keep\"; no close could pass after a halt";
+            return Err(TradingError::config("limits.halted_allows_protection", false, remedy));
+        }
         self.tail.as_ref().map_or(Ok(()), TailGateConfig::validate)
     }
 }

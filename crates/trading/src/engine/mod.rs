@@ -100,6 +100,8 @@ pub struct Engine<S> {
     tail: Option<TailRisk>,
     /// Equity of the last candle, for the returns that tail risk is estimated from.
     last_equity: Decimal,
+    /// Candles since the last return of the account.
+    candles_at_rest: u32,
     slots: Vec<Slot>,
     decision: Decision,
     floats: AccountFloats,
@@ -145,6 +147,7 @@ impl<S: Strategy> Engine<S> {
             sizer,
             tail: config.tail.map(|tail| TailRisk::new(tail.estimate)).transpose()?,
             last_equity: cash,
+            candles_at_rest: 0,
             slots,
             decision: Decision::default(),
             floats: AccountFloats::default(),
@@ -205,6 +208,9 @@ impl<S: Strategy> Engine<S> {
             }
             Event::Resume { time } => {
                 self.now = self.now.max(time);
+                if let Some(tail) = &mut self.tail {
+                    tail.restart_back_test();
+                }
                 let change = self.gate.resume(time, self.account.equity());
                 self.on_state_change(change)
             }
@@ -219,10 +225,10 @@ impl<S: Strategy> Engine<S> {
         mark_price: Decimal,
     ) -> Result<(), TradingError> {
         let received = self.account.funding(instrument, rate, mark_price)?;
+        self.share_funding(instrument, received, rate * mark_price);
         if received.is_zero() {
             return Ok(());
         }
-        self.share_funding(instrument, received);
         let entry = self.account.entry(time, LedgerKind::Funding, Some(instrument), received);
         self.output.notices.push(Notice::Booked { entry });
         self.account.check("funding")

@@ -210,10 +210,8 @@ impl<S: Strategy> Engine<S> {
         change: Decimal,
     ) -> Result<(), TradingError> {
         let side = Side::of_change(change);
-        let long_is_open = |engine: &Self| {
-            !engine.account.position(instrument, engine.side_at(instrument, 0)).quantity.is_zero()
-        };
-        let at = if side == Side::Buy && !long_is_open(self) { 1 } else { 0 };
+        // In hedge mode what is bought makes the short position smaller, what is sold the long one.
+        let at = usize::from(side == Side::Buy);
         let intent = OrderIntent {
             client_order_id: self.next_name(instrument, "r"),
             instrument,
@@ -267,17 +265,22 @@ impl<S: Strategy> Engine<S> {
         &mut self,
         intent: OrderIntent,
         status: OrderStatus,
+        filled: Decimal,
     ) -> Result<(), TradingError> {
         let at = place(intent.position_side);
         let instrument = intent.instrument;
         let most = self.config.execution.protection_attempts;
         let Some(held) = &mut self.slots[instrument.get()].held[at] else { return Ok(()) };
-        // What the engine cancelled itself has been replaced already.
-        let refused = matches!(status, OrderStatus::Rejected | OrderStatus::Expired);
-        if !refused && intent.purpose != Purpose::Close && held.stop_order.is_some() {
+        // What the engine cancelled itself has been replaced already; a close is never cancelled by it.
+        let ended = matches!(status, OrderStatus::Rejected | OrderStatus::Expired);
+        if !ended && intent.purpose != Purpose::Close && held.stop_order.is_some() {
             return Ok(());
         }
-        held.protection_refused += u32::from(refused);
+        if !filled.is_zero() {
+            held.protection_refused = 0;
+        } else if ended || intent.purpose == Purpose::Close {
+            held.protection_refused += 1;
+        }
         let gives_up = held.protection_refused > most;
         if intent.purpose == Purpose::Close {
             let reason = held.closing.unwrap_or(CloseReason::Unprotected);

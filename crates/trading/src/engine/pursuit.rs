@@ -105,8 +105,13 @@ impl<S: Strategy> Engine<S> {
             return Ok(());
         }
         let on_its_way = self.entries_on_their_way(instrument);
-        if (change - on_its_way).is_zero() && !on_its_way.is_zero() {
-            return Ok(());
+        if !on_its_way.is_zero() && Side::of_change(on_its_way) == Side::of_change(change) {
+            // Equity and price move what a share of equity comes to at every candle: an order that is nearly right keeps its
+            // place in the queue.
+            let missing = (change - on_its_way).abs();
+            if missing <= grid.lot || missing * price < equity * self.rebalance_band {
+                return Ok(());
+            }
         }
         if !on_its_way.is_zero() {
             // What was wanted before is not wanted any more; the rest follows when its end is known.
@@ -173,6 +178,16 @@ impl<S: Strategy> Engine<S> {
         change: Decimal,
     ) -> Result<(), TradingError> {
         let instrument = target.instrument;
+        let slot = &self.slots[instrument.get()];
+        if slot.atr_value.is_none() && target.exits.is_some_and(|exits| exits.needs_average_true_range()) {
+            // It would have to be closed as soon as it was filled, and opened again at the next candle.
+            let reason = format!(
+                "{} is not entered: its exits are measured in average true ranges, and none is known yet",
+                slot.name
+            );
+            self.output.notices.push(Notice::Unable { instrument, reason });
+            return Ok(());
+        }
         let side = Side::of_change(change);
         let position_side = self.position_side(instrument, side);
         let (kind, time_in_force) = self.entry_kind(grid, price, side);
@@ -339,7 +354,7 @@ impl<S: Strategy> Engine<S> {
         let mut stale = false;
         for wanted in slot.wanted.iter_mut().flatten() {
             wanted.candles += 1;
-            stale |= wanted.candles > most;
+            stale |= wanted.candles >= most;
         }
         if stale {
             self.cancel_working(instrument, |purpose| purpose == Purpose::Entry);

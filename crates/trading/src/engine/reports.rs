@@ -18,7 +18,11 @@ impl<S: Strategy> Engine<S> {
         self.fills.extend_from_slice(applied.executions);
         for at in 0..self.fills.len() {
             let fill = self.fills[at];
-            self.on_execution(&fill)?;
+            if let Err(error) = self.on_execution(&fill) {
+                // They count as known, and those after this one would never be accounted.
+                self.broken = true;
+                return Err(error);
+            }
         }
         if let OrderReportKind::Rejected { reason } = report.kind {
             let client_order_id = report.client_order_id;
@@ -100,7 +104,7 @@ impl<S: Strategy> Engine<S> {
             }
             Purpose::StopLoss | Purpose::TakeProfit(_) | Purpose::Close | Purpose::Reduction => {
                 self.forget_protection(intent.instrument, place, client_order_id);
-                self.on_protection_lost(intent, status)
+                self.on_protection_lost(intent, status, filled)
             }
             Purpose::Liquidation => Ok(()),
         }
@@ -117,19 +121,21 @@ impl<S: Strategy> Engine<S> {
         })
     }
 
-    /// Funding belongs to the trades that were open.
-    pub(super) fn share_funding(&mut self, instrument: crate::InstrumentIndex, received: Decimal) {
+    /// Funding belongs to the trades that were open: each pays `per_unit` for what it is long of. Both sides of hedge mode may come
+    /// to nothing together and still pay each other.
+    pub(super) fn share_funding(
+        &mut self,
+        instrument: crate::InstrumentIndex,
+        received: Decimal,
+        per_unit: Decimal,
+    ) {
         let held = &mut self.slots[instrument.get()].held;
-        let open: Decimal = held.iter().flatten().map(|held| held.entered - held.left).sum();
-        if open.is_zero() {
-            return;
-        }
         let mut rest = received;
         let count = held.iter().flatten().count();
         for (at, held) in held.iter_mut().flatten().enumerate() {
-            // Both sides of hedge mode: what one pays the other receives, so each is charged by its own signed size.
             let signed = held.side.signed(held.entered - held.left);
-            let part = if at + 1 == count { rest } else { crate::amount(received * signed / open) };
+            // The last takes what rounding leaves.
+            let part = if at + 1 == count { rest } else { crate::amount(-(signed * per_unit)) };
             rest -= part;
             held.funding += part;
         }

@@ -151,6 +151,19 @@ impl ExitPlan {
         self.ladder()
     }
 
+    /// Whether some distance is measured in average true ranges, so that the plan cannot be placed before one is known.
+    #[must_use]
+    pub fn needs_average_true_range(&self) -> bool {
+        let in_stop = |rule: &StopRule| matches!(rule, StopRule::Atr { .. });
+        let in_profit = |rule: &ProfitRule| matches!(rule, ProfitRule::Atr { .. });
+        let trailing = self.trailing.as_ref();
+        self.stop.as_ref().is_some_and(in_stop)
+            || trailing.is_some_and(|trailing| in_stop(&trailing.distance))
+            || trailing.and_then(|trailing| trailing.activation.as_ref()).is_some_and(in_profit)
+            || self.break_even.as_ref().is_some_and(|break_even| in_profit(&break_even.activation))
+            || self.targets.iter().flatten().any(|target| in_profit(&target.distance))
+    }
+
     fn ladder(&self) -> Result<(), TradingError> {
         let rungs = self.targets.iter().flatten().count();
         let gapless = self.targets.iter().take(rungs).all(Option::is_some);

@@ -471,6 +471,14 @@ fn check_size(order: &OrderIntent, risk: &InstrumentRisk) -> Result<(), RiskRefu
     if order.reduce_only {
         return Ok(());
     }
+    if let Some(most) = grid.maximum_quantity {
+        // What is larger than the largest order could be neither closed nor protected by one.
+        let (held, works) = match order.side {
+            Side::Buy => (risk.long, risk.working_buy),
+            Side::Sell => (risk.short, risk.working_sell),
+        };
+        at_most(RiskLimit::VenueMaximumQuantity, held + works + order.quantity, most)?;
+    }
     let price = match order.kind {
         OrderKind::Market => risk.last_price,
         OrderKind::Limit { price } | OrderKind::StopLimit { price, .. } => price,

@@ -85,7 +85,7 @@ impl RiskLimit {
             Self::VenueMinimumQuantity | Self::VenueMinimumNotional => {
                 "order more, or close what is left by the venue's own close of the position"
             }
-            Self::VenueMaximumQuantity => "split the order",
+            Self::VenueMaximumQuantity => "order less; a position may be no larger than one order can close",
             Self::VenueLot | Self::VenueTick => "round to the grid",
         }
     }

@@ -106,6 +106,17 @@ pub(super) fn require_exposure(exposure: f64) -> Result<(), TradingError> {
     require(is_sound, "strategy.exposure", exposure, "give a share of equity above 0, such as 1.0")
 }
 
+/// Exits that outlive the rule's own signal would leave it heading one way and holding the other.
+pub(super) fn require_exits(exits: Option<&ExitPlan>, direction: Direction) -> Result<(), TradingError> {
+    exits.map_or(Ok(()), ExitPlan::validate)?;
+    require(
+        direction == Direction::LongOnly || exits.is_none_or(|exits| exits.opposite_signal),
+        "strategy.exits.opposite_signal",
+        false,
+        "set it to true, or direction = \"long-only\"; a position would be kept against the strategy's own signal",
+    )
+}
+
 /// The terms of each position where `exposure` is divided equally.
 pub(super) fn equal_terms(
     exposure: f64,

@@ -7,7 +7,7 @@ use crate::error::TradingError;
 use crate::exit::ExitPlan;
 use crate::market::{MarketView, PortfolioView};
 
-use super::config::{Direction, equal_terms, require, require_exposure};
+use super::config::{Direction, equal_terms, require, require_exits, require_exposure};
 use super::rolling::{Window, sound_close};
 use super::wish::{Heading, Terms, Wish, abstention, vote};
 use super::{Decision, Stance, Strategy};
@@ -67,6 +67,7 @@ impl MeanReversionConfig {
         let farthest = ((self.window - 1) as f64).sqrt();
         let remedy = "give less than the square root of strategy.window - 1, beyond which no z-score lies";
         require(self.stop < farthest, "strategy.stop", self.stop, remedy)?;
+        require_exits(self.exits.as_ref(), self.direction)?;
         require_exposure(self.exposure)
     }
 }

@@ -7,7 +7,7 @@ use crate::error::TradingError;
 use crate::exit::ExitPlan;
 use crate::market::{MarketView, PortfolioView};
 
-use super::config::{Direction, equal_terms, require, require_exposure};
+use super::config::{Direction, equal_terms, require, require_exits, require_exposure};
 use super::rolling::{MovingAverage, sound_close};
 use super::wish::{Heading, Terms, Wish, abstention, vote};
 use super::{Decision, Strategy};
@@ -72,6 +72,7 @@ impl MovingAverageCrossoverConfig {
         require(self.slow > self.fast, "strategy.slow", self.slow, "give more candles than strategy.fast")?;
         let is_sound = (0.0..1.0).contains(&self.band);
         require(is_sound, "strategy.band", self.band, "give a share from 0 to below 1, such as 0.001")?;
+        require_exits(self.exits.as_ref(), self.direction)?;
         require_exposure(self.exposure)
     }
 }

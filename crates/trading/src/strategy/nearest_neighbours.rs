@@ -7,7 +7,7 @@ use crate::error::TradingError;
 use crate::exit::ExitPlan;
 use crate::market::{MarketUpdate, MarketView, PortfolioView};
 
-use super::config::{Direction, equal_terms, require, require_exposure};
+use super::config::{Direction, equal_terms, require, require_exits, require_exposure};
 use super::neighbour_memory::Memory;
 use super::rolling::{Window, sound_close};
 use super::wish::{Heading, Terms, Wish, abstention, vote};
@@ -91,6 +91,7 @@ impl NearestNeighboursConfig {
         require(is_sound, "strategy.round_trip_cost", self.round_trip_cost, remedy)?;
         let is_sound = self.threshold_factor.is_finite() && self.threshold_factor >= 0.0;
         require(is_sound, "strategy.threshold_factor", self.threshold_factor, "give 0 or more, such as 1.5")?;
+        require_exits(self.exits.as_ref(), self.direction)?;
         require_exposure(self.exposure)
     }
 

@@ -1,10 +1,13 @@
 //! What followed which moment, and the moments nearest to a given one.
 
+use std::ops::Range;
+
 /// A ring of moments with their outcomes, and the moments whose outcome is still to come.
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
     dimensions: usize,
-    /// Learned features, shape `[capacity, dimensions]`, and outcomes, `[capacity]`.
+    /// Learned features, shape `[dimensions, capacity]` so that many distances are computed at once, and
+    /// outcomes, `[capacity]`.
     features: Vec<f64>,
     outcomes: Vec<f64>,
     next: usize,
@@ -27,6 +30,9 @@ pub(super) struct Memory {
 
 /// A feature whose variance is not above this does not tell moments apart; it is near what rounding makes.
 const STILL: f64 = 1e-24;
+
+/// Distances that are computed together.
+const BLOCK: usize = 256;
 
 impl Memory {
     pub(super) fn new(dimensions: usize, capacity: usize, horizon: usize, neighbours: usize) -> Self {
@@ -76,8 +82,10 @@ impl Memory {
         let waiting = slot * self.dimensions..(slot + 1) * self.dimensions;
         // The place of the moment `horizon` before this one, which this one takes over.
         if self.waiting == horizon {
-            let learned = self.next * self.dimensions..(self.next + 1) * self.dimensions;
-            self.features[learned].copy_from_slice(&self.waiting_features[waiting.clone()]);
+            let capacity = self.outcomes.len();
+            for (column, feature) in self.waiting_features[waiting.clone()].iter().enumerate() {
+                self.features[column * capacity + self.next] = *feature;
+            }
             self.outcomes[self.next] = log_close - self.waiting_log_closes[slot];
             self.next = (self.next + 1) % self.outcomes.len();
             self.learned = (self.learned + 1).min(self.outcomes.len());
@@ -104,21 +112,44 @@ impl Memory {
     pub(super) fn expect(&mut self, features: &[f64]) -> f64 {
         self.nearest.clear();
         // Newest first, and only what is strictly nearer displaces: of two equally distant ones the later is taken.
-        let (newer, older) = (0..self.next, self.next..self.learned);
-        for moment in newer.rev().chain(older.rev()) {
-            let row = &self.features[moment * self.dimensions..(moment + 1) * self.dimensions];
-            let differences = row.iter().zip(features).zip(&self.precisions);
-            let distance =
-                differences.fold(0.0, |sum, ((a, b), precision)| sum + (a - b) * (a - b) * precision);
-            let is_full = self.nearest.len() == self.neighbours;
-            if is_full && self.nearest.last().is_some_and(|(farthest, _)| distance >= *farthest) {
-                continue;
-            }
-            let place = self.nearest.partition_point(|(other, _)| *other <= distance);
-            self.nearest.insert(place, (distance, self.outcomes[moment]));
-            self.nearest.truncate(self.neighbours);
-        }
+        self.search(0..self.next, features);
+        self.search(self.next..self.learned, features);
         let sum = self.nearest.iter().fold(0.0, |sum, (_, outcome)| sum + outcome);
         sum / self.nearest.len().max(1) as f64
+    }
+
+    /// Keeps the nearest of these places of the ring, the last place first.
+    fn search(&mut self, places: Range<usize>, features: &[f64]) {
+        let capacity = self.outcomes.len();
+        let mut end = places.end;
+        while end > places.start {
+            let start = end.saturating_sub(BLOCK).max(places.start);
+            let mut block = [0.0; BLOCK];
+            let distances = &mut block[..end - start];
+            for (column, (feature, precision)) in features.iter().zip(&self.precisions).enumerate() {
+                let column = &self.features[column * capacity..][start..end];
+                for (distance, other) in distances.iter_mut().zip(column) {
+                    *distance += (other - feature) * (other - feature) * precision;
+                }
+            }
+            // Most blocks are passed over whole.
+            let farthest = self.farthest();
+            if distances.iter().fold(false, |any, distance| any | (*distance < farthest)) {
+                for (distance, outcome) in distances.iter().zip(&self.outcomes[start..end]).rev() {
+                    if *distance < self.farthest() {
+                        let place = self.nearest.partition_point(|(other, _)| other <= distance);
+                        self.nearest.insert(place, (*distance, *outcome));
+                        self.nearest.truncate(self.neighbours);
+                    }
+                }
+            }
+            end = start;
+        }
+    }
+
+    /// What is nearer than this is among the nearest of what was searched so far.
+    fn farthest(&self) -> f64 {
+        let is_full = self.nearest.len() == self.neighbours;
+        self.nearest.last().filter(|_| is_full).map_or(f64::INFINITY, |(distance, _)| *distance)
     }
 }

@@ -59,6 +59,7 @@ fn with_tail_gate(desk: &mut crate::engine::EngineConfig) {
             minimum_observations: 20,
         },
         limits: TailLimits { value_at_risk: 0.02, expected_shortfall: 0.03, ..TailLimits::default() },
+        rest: 5,
     });
 }
 
@@ -75,6 +76,12 @@ fn a_fat_tail_lets_nothing_open_and_everything_close() {
     assert_eq!(refusals(&desk), 1);
     desk.want(BTC, TargetPosition::Flat, None).candle(FLAT);
     assert_eq!(desk.orders(), ["close: sell 10 market"]);
+    // Nothing is held, so nothing is learned any more: after a rest it may begin anew.
+    desk.fill(Purpose::Close, "100", "10");
+    for rest in 0..5 {
+        desk.want(BTC, TargetPosition::Exposure(0.5), None).candle(FLAT);
+        assert_eq!(desk.orders().len(), usize::from(rest == 4), "candle {rest}");
+    }
 }
 
 #[test]

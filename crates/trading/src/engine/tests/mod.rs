@@ -2,6 +2,7 @@
 
 mod desk;
 mod limits;
+mod overlaps;
 mod properties;
 
 use rust_decimal::Decimal;

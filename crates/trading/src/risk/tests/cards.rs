@@ -97,6 +97,9 @@ const CARDS: &[(&str, &str, &str, &str)] = &[
     ),
     ("", "", "buy 0.2 entry", "the venue's minimum notional: 20 is held against 25"),
     ("", "", "buy 1000.1 entry", "the venue's maximum quantity: 1000.1 is held against 1000"),
+    // A position never grows beyond what one order can close.
+    ("", "long=999.9", "buy 0.2 entry", "the venue's maximum quantity: 1000.1 is held against 1000"),
+    ("", "short=999.9", "sell 0.2 entry", "the venue's maximum quantity: 1000.1 is held against 1000"),
     ("", "long=0.2", "sell 0.2 close reduce-only", "0.2"),
     ("", "long=0.2", "sell 0.2 close", "the venue's minimum notional"),
     // Reductions.

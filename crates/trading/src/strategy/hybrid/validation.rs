@@ -18,6 +18,13 @@ impl HybridConfig {
     pub fn validate(&self) -> Result<(), TradingError> {
         self.check_combination()?;
         self.exits.as_ref().map_or(Ok(()), crate::exit::ExitPlan::validate)?;
+        let turns = self.position.on_opposite == OnOpposite::Flip;
+        check(
+            !turns || self.exits.is_none_or(|exits| exits.opposite_signal),
+            "hybrid.exits.opposite_signal",
+            false,
+            "set it to true, or choose position.on_opposite = \"close\" or \"ignore\"; a position would be neither turned round nor closed",
+        )?;
         let model = &self.model;
         check(
             model.minimum_probability > 0.0 && model.minimum_probability <= 1.0,

@@ -52,6 +52,15 @@ fn settings_that_make_no_sense_are_named() {
         ("kind = 'moving-average-crossover'\nfast = 50", "strategy.slow = 50"),
         ("kind = 'moving-average-crossover'\nband = -0.1", "strategy.band = -0.1"),
         ("kind = 'moving-average-crossover'\nexposure = -1.0", "strategy.exposure = -1"),
+        (
+            "kind = 'moving-average-crossover'\nexits = { stop = { fraction = 0.1 } }",
+            "strategy.exits.opposite_signal = false",
+        ),
+        (
+            "kind = 'nearest-neighbours'\nexits = { stop = { fraction = 0.1 } }",
+            "strategy.exits.opposite_signal = false",
+        ),
+        ("kind = 'mean-reversion'\nexits = {}", "strategy.exits.opposite_signal = false"),
         ("kind = 'mean-reversion'\nwindow = 2", "strategy.window = 2"),
         ("kind = 'mean-reversion'\nexit = 2.0", "strategy.exit = 2"),
         ("kind = 'mean-reversion'\nexit = -0.1", "strategy.exit = -0.1"),
@@ -93,7 +102,7 @@ fn settings_that_make_no_sense_are_named() {
 #[test]
 fn exits_are_passed_through_with_positions_only() {
     use super::replay::Replay;
-    let exits = Some(ExitPlan::default());
+    let exits = Some(ExitPlan { opposite_signal: true, ..ExitPlan::default() });
     let average = MovingAverageCrossoverConfig { fast: 1, slow: 2, exits, ..Default::default() };
     let reversion =
         MeanReversionConfig { window: 4, entry: 0.5, exit: 0.2, stop: 1.7, exits, ..Default::default() };

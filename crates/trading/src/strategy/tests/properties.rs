@@ -209,3 +209,33 @@ fn updates_of_unknown_instruments_are_ignored() {
         }
     }
 }
+
+proptest! {
+    /// A feature on a coarse grid, so that many are equally distant, in a ring of several blocks of distances that is
+    /// written over more than once. (Several features: `nearest_neighbours_expect_what_numpy_expects`.)
+    #[test]
+    fn the_nearest_are_those_of_a_sort(
+        moments in prop::collection::vec((0..9_u8, -1.0..1.0_f64), 1..1_000),
+        capacity in 1..600_usize,
+        neighbours in 1..30_usize,
+    ) {
+        use crate::strategy::neighbour_memory::Memory;
+        let mut memory = Memory::new(1, capacity, 1, neighbours);
+        for (feature, log_close) in &moments {
+            memory.advance(&[f64::from(*feature)], *log_close);
+        }
+        let (query, _) = moments[moments.len() - 1];
+        // Newest first, and a stable sort keeps that order among equals.
+        let mut known: Vec<(u8, f64)> = moments
+            .windows(2)
+            .rev()
+            .take(capacity)
+            .map(|pair| (pair[0].0.abs_diff(query), pair[1].1 - pair[0].1))
+            .collect();
+        known.sort_by_key(|(distance, _)| *distance);
+        known.truncate(neighbours);
+        let expected = known.iter().map(|(_, outcome)| outcome).sum::<f64>() / known.len().max(1) as f64;
+        let actual = memory.expect(&[f64::from(query)]);
+        prop_assert!((actual - expected).abs() < 1e-12, "{actual} is not {expected}");
+    }
+}

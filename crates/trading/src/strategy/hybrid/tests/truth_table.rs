@@ -157,6 +157,7 @@ fn a_configuration_survives_toml() {
         minimum_holding = 4
         size = { kind = "exposure", share = 0.25 }
         [exits]
+        opposite_signal = true
     "#;
     let read = config(text);
     read.validate().unwrap();
@@ -201,6 +202,10 @@ fn nonsense_is_refused_by_name() {
         ("[filters.session]\nhours = [{ from = 24, until = 5 }]", "hybrid.filters.session.hours = 24 to 5:"),
         ("[filters.session]\nweekdays = []", "hybrid.filters.session.weekdays = []:"),
         ("[position]\non_opposite = \"flip\"", "hybrid.position.on_opposite = flip:"),
+        (
+            "[position]\nsides = \"long-and-short\"\non_opposite = \"flip\"\n[exits]\nstop = { fraction = 0.1 }",
+            "hybrid.exits.opposite_signal = false:",
+        ),
         ("[position]\nsize = { kind = \"exposure\", share = 0.0 }", "hybrid.position.size.share = 0:"),
         (
             "[position]\nsize = { kind = \"sizer\", payoff_ratio = -1.0 }",
