@@ -110,8 +110,8 @@ impl Made {
             excluded: Vec::new(),
             data_hash: "synthetic".to_owned(),
             intervals: BTreeMap::from([
-                ("training".to_owned(), self.inner.train().iter().copied().map(Into::into).collect()),
-                ("validation".to_owned(), self.inner.test().iter().copied().map(Into::into).collect()),
+                ("training".to_owned(), self.inner.train().to_vec()),
+                ("validation".to_owned(), self.inner.test().to_vec()),
             ]),
             prior: trained.prior,
             epoch: trained.best_epoch,

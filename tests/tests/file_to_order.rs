@@ -24,8 +24,8 @@ use sim::policy::{
 };
 use sim::report::{Curve, Report, ReportData};
 use supervised::{
-    CandleSelection, CandleSource, Checkpoints, DeviceKind, Interval, ModelBundle, Periods, Predictor,
-    SupervisedConfig, TrainingJob, train,
+    CandleSelection, CandleSource, Checkpoints, DeviceKind, ModelBundle, Periods, Predictor,
+    SupervisedConfig, TimeRange, TrainingJob, train,
 };
 use trading::strategy::{Combination, HybridConfig, HybridStrategy, OnHold};
 use trading::{PolicyAction, Side};
@@ -79,7 +79,7 @@ fn model_of(candles: &Path, directory: &Path) -> (Arc<CandleSource>, ModelBundle
     (source, ModelBundle::read(&directory.join("bundle"), &device).unwrap())
 }
 
-fn within(frames: &[SeriesFrame], intervals: &[Interval]) -> Vec<SeriesFrame> {
+fn within(frames: &[SeriesFrame], intervals: &[TimeRange]) -> Vec<SeriesFrame> {
     let cut = |one: &SeriesFrame| {
         intervals.iter().filter_map(|interval| one.within(interval.from, interval.to, 1)).collect::<Vec<_>>()
     };
@@ -140,7 +140,7 @@ fn policy_of(source: &CandleSource, bundle: &ModelBundle, directory: &Path) -> P
 fn signals(source: &CandleSource, policy: &PolicyBundle) -> Vec<(CandleSeries, Vec<CandleSignal>)> {
     let config = &policy.origin.config;
     let seen = policy.origin.validation.iter().map(|interval| interval.to).max().unwrap();
-    let later = [Interval { from: seen, to: Timestamp::from_millis(i64::MAX) }];
+    let later = [TimeRange { from: seen, to: Timestamp::from_millis(i64::MAX) }];
     let whole = config.inputs.frames(&policy.predictor, source, &|_| Ok(Vec::new())).unwrap();
     let traded = within(&whole, &later);
     let frames =

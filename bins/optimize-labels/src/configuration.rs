@@ -187,11 +187,10 @@ impl Configuration {
             (
                 Which::TripleBarrier,
                 Labeler::TripleBarrier(TripleBarrier {
-                    time_limit: self.horizon,
                     unit,
                     ambiguous,
                     on_timeout: OnTimeout::Hold,
-                    ..TripleBarrier::default()
+                    ..TripleBarrier::unfitted(self.horizon)
                 }),
             ),
             (

@@ -13,6 +13,7 @@ use sim::luck::SkillGate;
 use sim::metrics::{MetricsConfig, Targets};
 use sim::monte_carlo::{CandleMonteCarloConfig, MonteCarloConfig};
 use sim::regime::RegimeConfig;
+use sim::retraining::WalkForwardConfig;
 use trading::TradingError;
 use trading::strategy::{
     BuyAndHoldConfig, Combination, EqualRiskContributionConfig, HybridConfig, HybridStrategy,
@@ -21,7 +22,7 @@ use trading::strategy::{
 };
 
 use crate::Work;
-use crate::retraining::{PurgedPathsSection, WalkForwardSection};
+use crate::retraining::PurgedPathsSection;
 
 /// The configuration of this program. Arguments on the command line win over it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -48,7 +49,7 @@ pub(crate) struct Configuration {
     /// When a market is a bull or a bear.
     pub(crate) regime: RegimeConfig,
     /// How `--walk-forward` divides time.
-    pub(crate) walk_forward: WalkForwardSection,
+    pub(crate) walk_forward: WalkForwardConfig,
     /// How time is divided to choose strategies, and by `--purged-paths` to train models.
     pub(crate) purged_paths: PurgedPathsSection,
     /// Settings of each strategy.

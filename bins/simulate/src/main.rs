@@ -11,7 +11,6 @@ mod market;
 mod model;
 mod model_page;
 mod page;
-mod policy;
 mod retraining;
 mod robustness;
 mod run;

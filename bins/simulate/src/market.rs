@@ -11,14 +11,14 @@ use market_data::import::gather_candles;
 use market_data::{CandleSeries, MarketDataError, SeriesKey, Timeframe, Timestamp};
 use sim::backtest::CandleSignal;
 use sim::funding::{Funding, funding_name, funding_of};
+use sim::model_signals::ModelSignals;
 use sim::policy::PolicyBundle;
 use supervised::{CandleSelection, CandleSource, Predictor};
 
 use crate::Work;
 use crate::configuration::Configuration;
 use crate::importance;
-use crate::model::{Model, Said};
-use crate::policy::add_actions;
+use crate::model::Model;
 use crate::retraining::{purged_paths, walk_forward};
 
 /// Everything that was read.
@@ -133,7 +133,7 @@ impl Market {
         let (bundle, section, out) = (predictor.bundle(), &configuration.walk_forward, &configuration.out.0);
         if arguments.purged_paths {
             let paths = purged_paths(bundle, &candles, section, &configuration.purged_paths, out, common)?;
-            let of_path = |mut said: Said| {
+            let of_path = |mut said: ModelSignals| {
                 let of = |one: &CandleSeries| said.signals.remove(one.key()).unwrap_or_default();
                 self.series.iter().map(of).collect()
             };
@@ -141,7 +141,7 @@ impl Market {
             self.paths = Some(Paths { series: self.series.clone(), signals });
         }
         let (model, mut said) = if arguments.walk_forward {
-            walk_forward(bundle, &candles, section, out, common)?
+            Model::retrained(bundle, walk_forward(bundle, &candles, section, out, common)?)?
         } else {
             Model::as_it_is(predictor, &candles, arguments.from, arguments.to, common)?
         };
@@ -150,7 +150,15 @@ impl Market {
             // Both were chosen, one after the other.
             model.trials += policy.origin.trials.unwrap_or(1).max(1);
             let from = arguments.from.unwrap_or(model.seen_until).max(model.seen_until);
-            add_actions(policy, &candles, from, &mut said, common)?;
+            let spinner = common.progress().spinner("policy");
+            let ended = said.add_policy(policy, &candles, from)?;
+            spinner.finish();
+            for key in ended {
+                tracing::warn!(
+                    "{key}: the account of the policy {} was ended; it wants nothing after that",
+                    policy.origin.name
+                );
+            }
         }
         self.signals =
             self.series.iter().map(|one| said.signals.remove(one.key()).unwrap_or_default()).collect();

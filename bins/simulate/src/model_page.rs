@@ -4,7 +4,7 @@ use labels::Label;
 use market_data::Timestamp;
 use sim::report::{Calibration, CalibrationBin, Confusion, Fold, WalkForward};
 use supervised::metrics::ReliabilityBin;
-use supervised::{Assessment, Interval};
+use supervised::{Assessment, TimeRange};
 
 use crate::market::Market;
 use crate::page::{number, percent};
@@ -18,7 +18,7 @@ pub(crate) fn walk_forward(judged: &Judged, market: &Market) -> Option<WalkForwa
     if is_model {
         metric_names.extend(["macro-F1", "epochs"]);
     }
-    let shown = |intervals: &[Interval]| {
+    let shown = |intervals: &[TimeRange]| {
         let (first, last) = (intervals.first(), intervals.last());
         first
             .zip(last)

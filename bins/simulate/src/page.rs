@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use market_data::{CandleSeries, Timestamp};
+use rust_decimal::Decimal;
 use sim::funding::describe_funding;
 use sim::luck::SelectionPaths;
 use sim::metrics::{
@@ -451,7 +452,7 @@ fn fan(found: &sim::monte_carlo::MonteCarlo, curve: &EquityCurve) -> MonteCarlo 
 
 fn sensitivity(judged: &Judged, configuration: &Configuration) -> SensitivityGrid {
     let found = &judged.sensitivity;
-    let row = found.costs.iter().position(|factor| (*factor - 1.0).abs() < f64::EPSILON);
+    let row = found.fee_factors.iter().position(|factor| *factor == Decimal::ONE);
     let column =
         found.latencies_ms.iter().position(|latency| *latency == configuration.backtest.venue.latency_ms);
     SensitivityGrid {
@@ -459,7 +460,7 @@ fn sensitivity(judged: &Judged, configuration: &Configuration) -> SensitivityGri
         row_label: "fees, as multiples of those assumed".to_owned(),
         column_label: "latency".to_owned(),
         value_label: "total return, %".to_owned(),
-        rows: found.costs.iter().map(|factor| format!("× {factor}")).collect(),
+        rows: found.fee_factors.iter().map(|factor| format!("× {factor}")).collect(),
         columns: found.latencies_ms.iter().map(|latency| format!("{latency} ms")).collect(),
         values: found.total_returns.iter().map(|value| value.map(|value| 100.0 * value)).collect(),
         chosen: row.zip(column),

@@ -4,24 +4,20 @@ use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 use command_line::{Bar, CommonArguments, Outcome};
+use labels::splits::TimeRange;
 use market_data::CandleSeries;
 use market_data::store::write_file;
 use rayon::prelude::*;
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 use sim::backtest::{
-    BacktestConfig, BacktestInstrument, BacktestResult, CandleSignal, FundingRate, assumed_terms,
-    run_backtest,
+    BacktestConfig, BacktestInstrument, BacktestResult, CandleSignal, FundingRate, Sensitivity,
+    assumed_terms, fee_and_latency_sensitivity, run_backtest,
 };
-use sim::luck::{
-    BootstrapConfig, SkillEvidence, SkillVerdict, Statistic, TrackRecord, backtest_overfitting,
-    bootstrap_interval, deflated_sharpe_ratio, minimum_track_record_length, probabilistic_sharpe_ratio,
-    variance_of_sharpes,
-};
+use sim::luck::{SkillEvidence, SkillVerdict, skill_evidence};
 use sim::metrics::{EquityCurve, Metrics};
 use sim::monte_carlo::{CandleMonteCarlo, MonteCarlo, monte_carlo};
 use sim::regime::RegimeAttribution;
-use sim::walk_forward::{FoldOutcome, FoldSpan, judge_folds};
+use sim::walk_forward::{FoldOutcome, judge_folds};
 use trading::Notice;
 
 use crate::Work;
@@ -51,15 +47,8 @@ pub(crate) struct Judged {
     pub(crate) paths: Vec<PathRow>,
 }
 
-/// Total return for multiples of fees (rows) and latencies (columns).
-pub(crate) struct Sensitivity {
-    pub(crate) costs: Vec<f64>,
-    pub(crate) latencies_ms: Vec<u32>,
-    /// `[costs, latencies]`.
-    pub(crate) total_returns: Vec<Option<f64>>,
-}
-
-const COST_FACTORS: [Decimal; 4] =
+/// Multiples of the fees assumed that each strategy is also run with.
+const FEE_FACTORS: [Decimal; 4] =
     [Decimal::ZERO, Decimal::from_parts(5, 0, 0, false, 1), Decimal::ONE, Decimal::TWO];
 
 pub(crate) fn run(
@@ -223,27 +212,19 @@ fn judge(
     common: &CommonArguments,
 ) -> anyhow::Result<Vec<Judged>> {
     let tried = market.model.as_ref().map_or(0, |model| model.trials) + configuration.trials;
-    let trials = tried as usize + results.len();
     let days: Vec<Vec<f64>> = results.iter().map(|(_, result)| daily_returns(&result.curve)).collect();
-    let overfitting = overfitting(&days);
-    let sharpes: Vec<f64> = days
-        .iter()
-        .filter_map(|days| TrackRecord::from_returns(days).ok())
-        .map(|record| record.sharpe())
-        .collect();
-    let variance = variance_of_sharpes(&sharpes).ok();
-    let cells = COST_FACTORS.len() * latencies(configuration, market).len();
+    let trades: Vec<usize> = results.iter().map(|(_, result)| result.trades.len()).collect();
+    let evidence = skill_evidence(&days, &trades, tried as usize);
+    let cells = FEE_FACTORS.len() * latencies(configuration, market).len();
     let bar = common.progress().bar((names.len() * cells) as u64, "sensitivity");
     let folds = market.model.as_ref().map(|model| model.folds.as_slice()).unwrap_or_default();
-    let spans: Vec<FoldSpan> =
-        folds.iter().map(|fold| FoldSpan { from: fold.test.from, to: fold.test.to }).collect();
+    let spans: Vec<TimeRange> = folds.iter().map(|fold| fold.test).collect();
     let mut judged = Vec::new();
-    for ((name, result), days) in results.iter().zip(days) {
+    for (((name, result), days), evidence) in results.iter().zip(days).zip(evidence) {
         if !names.contains(name) {
             continue;
         }
         let metrics = result.metrics(&configuration.metrics)?;
-        let evidence = evidence(result, &days, trials, variance, overfitting);
         let verdict = configuration.gate.judge(&evidence);
         let paths = (configuration.monte_carlo.paths > 0 && days.len() >= 20)
             .then(|| monte_carlo(&result.curve.returns(), &configuration.monte_carlo))
@@ -255,7 +236,7 @@ fn judge(
                 None
             }
         };
-        let sensitivity = sensitivity(configuration, market, *name, instruments, &bar)?;
+        let sensitivity = sensitivity(configuration, market, *name, instruments, result, &bar)?;
         judged.push(Judged {
             name: *name,
             result: result.clone(),
@@ -276,47 +257,6 @@ fn judge(
     Ok(judged)
 }
 
-/// Combinatorially symmetric cross-validation over the strategies of this run, where there are enough days and strategies.
-fn overfitting(days: &[Vec<f64>]) -> Option<f64> {
-    const BLOCKS: usize = 10;
-    let same = days.windows(2).all(|pair| pair[0].len() == pair[1].len());
-    if days.len() < 2 || !same {
-        return None;
-    }
-    backtest_overfitting(days, BLOCKS).ok().map(|found| found.probability)
-}
-
-fn evidence(
-    result: &BacktestResult,
-    days: &[f64],
-    trials: usize,
-    variance: Option<f64>,
-    overfitting: Option<f64>,
-) -> SkillEvidence {
-    let record = TrackRecord::from_returns(days).ok();
-    let deflated = record.as_ref().and_then(|record| match variance {
-        Some(variance) if trials > 1 => {
-            deflated_sharpe_ratio(record, trials as f64, variance).ok().map(|found| found.probability)
-        }
-        // One trial of one strategy: there is nothing to deflate by.
-        _ if trials == 1 => probabilistic_sharpe_ratio(record, 0.0).ok(),
-        _ => None,
-    });
-    SkillEvidence {
-        trials,
-        trades: result.trades.len(),
-        observations: days.len(),
-        deflated_sharpe: deflated,
-        minimum_track_record: record
-            .as_ref()
-            .and_then(|record| minimum_track_record_length(record, 0.0, 0.95).ok().flatten()),
-        overfitting,
-        sharpe_low: bootstrap_interval(days, Statistic::Sharpe, &BootstrapConfig::default())
-            .ok()
-            .map(|interval| interval.low),
-    }
-}
-
 /// Latencies to try: none, a tenth of a candle, and what is configured.
 fn latencies(configuration: &Configuration, market: &Market) -> Vec<u32> {
     let tenth = u32::try_from(market.timeframe.millis() / 10).unwrap_or(u32::MAX);
@@ -326,36 +266,26 @@ fn latencies(configuration: &Configuration, market: &Market) -> Vec<u32> {
     all
 }
 
+/// The strategy with other fees and latencies.
 fn sensitivity(
     configuration: &Configuration,
     market: &Market,
     name: StrategyName,
     instruments: &[BacktestInstrument<'_>],
+    result: &BacktestResult,
     bar: &Bar,
 ) -> anyhow::Result<Sensitivity> {
-    let latencies = latencies(configuration, market);
-    let cells: Vec<(Decimal, u32)> =
-        COST_FACTORS.iter().flat_map(|factor| latencies.iter().map(|latency| (*factor, *latency))).collect();
-    let run = |(factor, latency): &(Decimal, u32)| {
-        let mut config = configuration.backtest.clone();
-        config.venue.latency_ms = *latency;
-        let scaled: Vec<BacktestInstrument<'_>> =
-            instruments.iter().map(|one| scale_fees(one, *factor)).collect();
-        let result = backtest(configuration, &config, name, &scaled, None)?;
-        bar.advance(1);
-        let (first, last) = (result.curve.equity.first(), result.curve.equity.last());
-        anyhow::Ok(first.zip(last).map(|(first, last)| last / first - 1.0).filter(|value| value.is_finite()))
-    };
-    let total_returns = cells.par_iter().map(run).collect::<anyhow::Result<_>>()?;
-    let costs = COST_FACTORS.iter().filter_map(ToPrimitive::to_f64).collect();
-    Ok(Sensitivity { costs, latencies_ms: latencies, total_returns })
-}
-
-fn scale_fees<'a>(one: &BacktestInstrument<'a>, factor: Decimal) -> BacktestInstrument<'a> {
-    let mut scaled = one.clone();
-    scaled.terms.maker_fee = (scaled.terms.maker_fee * factor).round_dp(10);
-    scaled.terms.taker_fee = (scaled.terms.taker_fee * factor).round_dp(10);
-    scaled
+    let count = instruments.len();
+    fee_and_latency_sensitivity(
+        &configuration.backtest,
+        instruments,
+        result,
+        &FEE_FACTORS,
+        &latencies(configuration, market),
+        &|| configuration.strategy(name, count),
+        &|| bar.advance(1),
+    )
+    .with_context(|| format!("strategy {name}"))
 }
 
 fn write_report(directory: &Path, data: &sim::report::ReportData) -> anyhow::Result<()> {

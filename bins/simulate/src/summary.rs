@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use sim::luck::SelectionPaths;
 use sim::monte_carlo::{CandleMonteCarlo, Quantiles};
 use sim::regime::RegimeResult;
+use sim::retraining::RetrainedFold;
 use sim::walk_forward::FoldOutcome;
 
 use crate::configuration::Configuration;
 use crate::market::Market;
-use crate::model::{Fold, Model};
+use crate::model::Model;
 use crate::robustness::PathRow;
 use crate::run::Judged;
 
@@ -236,7 +237,7 @@ fn conditions(configuration: &Configuration) -> anyhow::Result<String> {
 fn predictions(model: &Model) -> Option<Predictions> {
     let assessment = model.assessment.as_ref()?;
     let decided = &assessment.decided;
-    let of_fold = |fold: &Fold| fold.assessment.as_ref().map(|one| one.decided.macro_f1);
+    let of_fold = |fold: &RetrainedFold| fold.assessment.as_ref().map(|one| one.decided.macro_f1);
     Some(Predictions {
         rows: decided.rows,
         macro_f1: decided.macro_f1,

@@ -8,7 +8,7 @@ use market_data::{CandleSeries, SeriesKey, Timestamp};
 use sim::SimError;
 use sim::funding::{describe_funding, funding_name, funding_of};
 use sim::policy::{PolicyInputs, SeriesFrame};
-use supervised::{CandleSelection, CandleSource, Interval, Predictor};
+use supervised::{CandleSelection, CandleSource, Predictor, TimeRange};
 
 use crate::Input;
 use crate::configuration::Configuration;
@@ -78,17 +78,17 @@ pub(crate) fn funding_note(candles: &CandleSource) -> anyhow::Result<Option<Stri
 
 /// The parts of the frames that lie in the intervals, each with the rows of a window in front of it; parts in which nothing can be
 /// decided are left out.
-pub(crate) fn within(frames: &[SeriesFrame], intervals: &[Interval], window: usize) -> Vec<SeriesFrame> {
+pub(crate) fn within(frames: &[SeriesFrame], intervals: &[TimeRange], window: usize) -> Vec<SeriesFrame> {
     let of = |frame: &SeriesFrame| {
-        let cut = |interval: &Interval| frame.within(interval.from, interval.to, window);
+        let cut = |interval: &TimeRange| frame.within(interval.from, interval.to, window);
         intervals.iter().filter_map(cut).collect::<Vec<_>>()
     };
     frames.iter().flat_map(of).collect()
 }
 
 /// The intervals of a part of the model's time.
-pub(crate) fn part(predictor: &Predictor, name: &str) -> anyhow::Result<Vec<Interval>> {
-    let intervals: &BTreeMap<String, Vec<Interval>> = &predictor.bundle().origin.intervals;
+pub(crate) fn part(predictor: &Predictor, name: &str) -> anyhow::Result<Vec<TimeRange>> {
+    let intervals: &BTreeMap<String, Vec<TimeRange>> = &predictor.bundle().origin.intervals;
     match intervals.get(name) {
         Some(found) if !found.is_empty() => Ok(found.clone()),
         _ => bail!("the model has no {name} time; train it with a split that has one"),

@@ -11,7 +11,7 @@ use rl::Agent;
 use serde::Serialize;
 use sim::market_environment::{CostRange, MarketEnvironmentConfig, MarketFrame, MarketFrames};
 use sim::policy::{JudgedPlayer, Player, PlayerKind, PolicyBundle, SeriesFrame, judge_players};
-use supervised::{CandleSource, Interval, Predictor};
+use supervised::{CandleSource, Predictor, TimeRange};
 
 use crate::configuration::Configuration;
 use crate::{Input, data, report};
@@ -191,7 +191,7 @@ fn read(directories: &[PathBuf]) -> anyhow::Result<Vec<(String, Vec<PolicyBundle
 fn span<'a>(
     arguments: &Arguments,
     policies: impl Iterator<Item = &'a PolicyBundle>,
-) -> anyhow::Result<Interval> {
+) -> anyhow::Result<TimeRange> {
     let seen = policies.flat_map(|policy| policy.origin.training.iter().chain(&policy.origin.validation));
     let seen = seen.map(|interval| interval.to).max();
     let to = arguments.to.unwrap_or(Timestamp::from_millis(i64::MAX));
@@ -208,7 +208,7 @@ fn span<'a>(
         from < to,
         "--to {to} lies before {from}, up to which training and validation saw the candles; give a later time"
     );
-    Ok(Interval { from, to })
+    Ok(TimeRange { from, to })
 }
 
 /// When the first decision is taken, and when the last candle closes.

@@ -10,7 +10,7 @@ use market_data::store::write_file;
 use serde::{Deserialize, Serialize};
 use sim::market_environment::MarketFrame;
 use sim::policy::{PolicyBundle, PolicyOrigin, PolicyTraining, Validation};
-use supervised::{Interval, Predictor};
+use supervised::{Predictor, TimeRange};
 
 use crate::Train;
 use crate::configuration::Configuration;
@@ -45,8 +45,8 @@ pub(crate) struct TrainReport {
     pub(crate) refused: Vec<(String, String)>,
     /// What there is to say of funding.
     pub(crate) funding: Option<String>,
-    pub(crate) training: Vec<Interval>,
-    pub(crate) validation: Vec<Interval>,
+    pub(crate) training: Vec<TimeRange>,
+    pub(crate) validation: Vec<TimeRange>,
     pub(crate) columns: usize,
     pub(crate) seeds: Vec<SeedReport>,
 }
@@ -61,7 +61,7 @@ struct Job {
     series: Vec<String>,
     training: Vec<MarketFrame>,
     validation: Vec<MarketFrame>,
-    intervals: [Vec<Interval>; 2],
+    intervals: [Vec<TimeRange>; 2],
 }
 
 pub(crate) fn run(

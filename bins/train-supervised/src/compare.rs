@@ -8,7 +8,7 @@ use market_data::quality::{Policy, SignKind};
 use rayon::prelude::*;
 use serde::Serialize;
 use supervised::comparison::Comparison;
-use supervised::{Assessment, Interval, JudgedRows, ModelBundle, Predictor, ScoredRows, assess_judged};
+use supervised::{Assessment, JudgedRows, ModelBundle, Predictor, ScoredRows, TimeRange, assess_judged};
 
 use crate::Input;
 use crate::baselines::{ModelSummary, PARTS};
@@ -57,7 +57,7 @@ struct ModelReport {
     seeds: Vec<u64>,
     /// On its own test part.
     summary: ModelSummary,
-    test: Vec<Interval>,
+    test: Vec<TimeRange>,
     data_hash: String,
     /// Trials of a search before it, where there was one.
     trials: Option<u64>,

@@ -115,9 +115,7 @@ impl LabelSection {
                 horizon: self.horizon,
                 threshold: Threshold::Adaptive(AdaptiveThreshold::default()),
             }),
-            LabelerKind::TripleBarrier => {
-                Labeler::TripleBarrier(TripleBarrier { time_limit: self.horizon, ..TripleBarrier::default() })
-            }
+            LabelerKind::TripleBarrier => Labeler::TripleBarrier(TripleBarrier::unfitted(self.horizon)),
             LabelerKind::TrendScanning => Labeler::TrendScanning(TrendScanning {
                 // A window of closes begins with the candle itself.
                 maximum_window: self.horizon.saturating_add(1),

@@ -11,7 +11,7 @@ use serde::Serialize;
 use supervised::comparison::SeedSummary;
 use supervised::dataset::{Excluded, Part};
 use supervised::{
-    Assessment, Checkpoints, FinishedModel, Interval, ModelBundle, SupervisedConfig, TrainingJob, train,
+    Assessment, Checkpoints, FinishedModel, ModelBundle, SupervisedConfig, TimeRange, TrainingJob, train,
 };
 
 use crate::baselines::{self, BaselineReport, Baselines, ModelSummary, reports};
@@ -54,7 +54,7 @@ pub(crate) struct TrainReport {
     pub(crate) excluded: Vec<Excluded>,
     pub(crate) refused: Vec<(String, String)>,
     pub(crate) columns: usize,
-    pub(crate) intervals: BTreeMap<String, Vec<Interval>>,
+    pub(crate) intervals: BTreeMap<String, Vec<TimeRange>>,
     pub(crate) labels: BTreeMap<&'static str, [u64; 3]>,
     pub(crate) labeler: Labeler,
     pub(crate) data_hash: String,

@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use command_line::{Bar, CommonArguments, Outcome};
 use labels::splits::{SplitPlan, TimeRange};
 use supervised::tuning::{Study, StudyRecord, Trial, TrialState, tune};
-use supervised::{Device, Interval, TrainingJob};
+use supervised::{Device, TrainingJob};
 
 pub(crate) use section::TuningSection;
 
@@ -214,7 +214,7 @@ fn known(path: &Path, context: &[(&'static str, String)]) -> anyhow::Result<Opti
 }
 
 fn shown(plans: &[SplitPlan]) -> Vec<Fold> {
-    let intervals = |ranges: &[TimeRange]| ranges.iter().copied().map(Interval::from).collect();
+    let intervals = <[TimeRange]>::to_vec;
     plans
         .iter()
         .map(|plan| Fold { training: intervals(plan.train()), validation: intervals(plan.test()) })

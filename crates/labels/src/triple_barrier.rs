@@ -85,6 +85,15 @@ pub enum OnTimeout {
     Sign,
 }
 
+impl TripleBarrier {
+    /// Barriers whose distances are yet to be found ([`crate::threshold_search`]): in average true ranges over 14 candles, so that
+    /// they follow the volatility.
+    #[must_use]
+    pub fn unfitted(time_limit: u32) -> Self {
+        Self { time_limit, unit: BarrierUnit::Atr { period: 14 }, ..Self::default() }
+    }
+}
+
 impl Default for TripleBarrier {
     /// 24 candles, one percent both ways.
     fn default() -> Self {

@@ -3,7 +3,8 @@
 //! A [`backtest`] drives the engine of `trading`, the one that trades live, through candles and the simulated [`venue`]; [`metrics`]
 //! measure the result, [`regime`] says in which markets it was made, [`walk_forward`] whether it held fold by fold, [`luck`] how
 //! much of it could be chance, [`monte_carlo`] what else could have come out, and [`report`] writes it down. The [`market_environment`]
-//! is the market for reinforcement learning, and `policy` (a feature, on by default) trains, keeps and judges policies in it.
+//! is the market for reinforcement learning. With the feature `models` (on by default) `model_signals` are what a trained model says
+//! of candles, `retraining` trains it anew for each stretch of time, and `policy` trains, keeps and judges policies over it.
 //!
 //! Invariants:
 //! - What is decided at the close of a candle can trade in the next one at the earliest.
@@ -32,11 +33,15 @@ pub mod funding;
 pub mod luck;
 pub mod market_environment;
 pub mod metrics;
+#[cfg(feature = "models")]
+pub mod model_signals;
 pub mod monte_carlo;
-#[cfg(feature = "policies")]
+#[cfg(feature = "models")]
 pub mod policy;
 pub mod regime;
 pub mod report;
+#[cfg(feature = "models")]
+pub mod retraining;
 pub mod venue;
 pub mod walk_forward;
 

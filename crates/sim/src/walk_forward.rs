@@ -4,28 +4,18 @@
 //! account; here the one curve is divided again, so that a single good month is seen as one (Pardo 2008, *The Evaluation and
 //! Optimization of Trading Strategies*, ch. 11).
 
-use market_data::Timestamp;
-use serde::{Deserialize, Serialize};
+use labels::splits::TimeRange;
+use serde::Serialize;
 
 use crate::backtest::BacktestResult;
 use crate::error::SimError;
 use crate::metrics::{ClosedTrade, EquityCurve, Metrics, MetricsConfig, OrderCounts};
 
-/// A span of time from `from` up to `to`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FoldSpan {
-    /// When its first candle opens.
-    pub from: Timestamp,
-    /// When its last candle closes; no earlier than that.
-    pub to: Timestamp,
-}
-
 /// What a fold came to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FoldOutcome {
-    /// Its time.
-    pub span: FoldSpan,
+    /// From when its first candle opens to when its last one closes.
+    pub span: TimeRange,
     /// Of the curve and of the trades that closed in it. Orders are counted for the whole run only, and are 0 here.
     pub metrics: Metrics,
     /// Total return of the benchmark in the same time.
@@ -40,14 +30,14 @@ pub struct FoldOutcome {
 pub fn judge_folds(
     result: &BacktestResult,
     benchmark: Option<&EquityCurve>,
-    spans: &[FoldSpan],
+    spans: &[TimeRange],
     config: &MetricsConfig,
 ) -> Result<Vec<FoldOutcome>, SimError> {
     if let Some(pair) = spans.windows(2).find(|pair| pair[0].to > pair[1].from) {
         let problem = format!("it ends at {}, after the next begins at {}", pair[0].to, pair[1].from);
         return Err(SimError::data("a fold", problem));
     }
-    let of = |span: &FoldSpan| {
+    let of = |span: &TimeRange| {
         let curve = result.curve.between(span.from, span.to);
         if curve.times.len() < 2 {
             let problem = "no candle was traded in it; leave it out".to_owned();
@@ -71,6 +61,7 @@ pub fn judge_folds(
 
 #[cfg(test)]
 mod tests {
+    use market_data::Timestamp;
     use rust_decimal::Decimal;
 
     use super::*;
@@ -116,7 +107,7 @@ mod tests {
     #[test]
     fn folds_divide_the_curve_and_multiply_to_the_whole() {
         let result = result(&[100.0, 110.0, 99.0, 108.9, 108.9]);
-        let spans = [FoldSpan { from: at(0), to: at(2) }, FoldSpan { from: at(2), to: at(4) }];
+        let spans = [TimeRange { from: at(0), to: at(2) }, TimeRange { from: at(2), to: at(4) }];
         let benchmark = curve(&[50.0, 50.0, 55.0, 55.0, 44.0]);
         let folds = judge_folds(&result, Some(&benchmark), &spans, &per_bar()).unwrap();
         let returns: Vec<f64> = folds.iter().map(|fold| fold.metrics.total_return).collect();
@@ -130,10 +121,10 @@ mod tests {
     #[test]
     fn folds_that_overlap_or_hold_nothing_are_refused() {
         let result = result(&[100.0, 110.0, 99.0]);
-        let overlap = [FoldSpan { from: at(0), to: at(2) }, FoldSpan { from: at(1), to: at(3) }];
+        let overlap = [TimeRange { from: at(0), to: at(2) }, TimeRange { from: at(1), to: at(3) }];
         let error = judge_folds(&result, None, &overlap, &per_bar()).unwrap_err().to_string();
         assert!(error.contains("after the next begins"), "{error}");
-        let empty = [FoldSpan { from: at(10), to: at(20) }];
+        let empty = [TimeRange { from: at(10), to: at(20) }];
         let error = judge_folds(&result, None, &empty, &per_bar()).unwrap_err().to_string();
         assert!(error.contains("no candle was traded in it"), "{error}");
     }

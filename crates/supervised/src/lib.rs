@@ -4,7 +4,7 @@
 //! its training part and chooses the epoch by its validation part, [`calibrate`] fits temperature and decision rule,
 //! [`assess`] says what the result is worth. A [`ModelBundle`] is all of it as one directory, and a [`Predictor`] runs it
 //! over frames or candle by candle. A [`TrainingJob`] is these steps in order, as the programs take them, over a
-//! [`CandleSource`].
+//! [`CandleSource`]; a [`Retraining`] takes them again for other stretches of time.
 //!
 //! Around it: [`baseline`] fits what the xLSTM has to beat on the same rows, [`comparison`] says whether it does, beyond chance;
 //! [`selection`] ranks columns by what they say of the classes, [`tuning`] searches for settings, [`explanation`] says which
@@ -69,6 +69,7 @@ pub mod optimiser;
 mod prediction_rows;
 mod predictor;
 mod random;
+mod retraining;
 pub mod sampling;
 pub mod selection;
 pub mod tensor_board;
@@ -78,10 +79,11 @@ pub mod transform;
 pub mod tuning;
 
 pub use burn::tensor::Device;
+pub use labels::splits::TimeRange;
 pub use networks;
 
 pub use assessment::{Assessment, JudgedRows, ScoredRows, Skill, assess, assess_judged, calibrate};
-pub use bundle::{Interval, ModelBundle, Origin, StoredBaseline};
+pub use bundle::{ModelBundle, Origin, StoredBaseline};
 pub use candle_source::{CandleSelection, CandleSource};
 pub use classifier::{Classifier, ClassifierConfig};
 pub use config::{
@@ -92,6 +94,7 @@ pub use error::SupervisedError;
 pub use predictor::{
     FrameEncoding, FrameLogits, LivePredictor, Prediction, Predictions, Predictor, RowPredictor,
 };
+pub use retraining::{Retraining, RetrainingWatcher};
 pub use trainer::{
     Checkpoints, EpochReport, Observer, RowLogits, StepReport, Trained, evaluate, train, train_classifier,
 };

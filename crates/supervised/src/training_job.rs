@@ -9,7 +9,7 @@ use labels::splits::{SplitPlan, TimeRange};
 use rayon::prelude::*;
 
 use crate::assessment::{JudgedRows, ScoredRows, assess_judged, calibrate};
-use crate::bundle::{Interval, ModelBundle, Origin};
+use crate::bundle::{ModelBundle, Origin};
 use crate::calibration::Calibration;
 use crate::candle_source::CandleSource;
 use crate::config::SupervisedConfig;
@@ -42,8 +42,8 @@ impl Periods {
 
     /// The intervals by the name of their part.
     #[must_use]
-    pub fn intervals(&self) -> BTreeMap<String, Vec<Interval>> {
-        let shown = |ranges: &[TimeRange]| ranges.iter().copied().map(Interval::from).collect();
+    pub fn intervals(&self) -> BTreeMap<String, Vec<TimeRange>> {
+        let shown = <[TimeRange]>::to_vec;
         BTreeMap::from([
             ("training".to_owned(), shown(self.inner.train())),
             (VALIDATION.to_owned(), shown(self.inner.test())),

@@ -8,7 +8,7 @@ use market_data::{SeriesKey, Timestamp};
 use rayon::prelude::*;
 use serde::Serialize;
 use supervised::explanation::{BackgroundConfig, draw_background};
-use supervised::{CandleSource, Interval, ModelBundle};
+use supervised::{CandleSource, ModelBundle, TimeRange};
 
 use super::Arguments;
 
@@ -18,7 +18,7 @@ pub(crate) struct Rows {
     /// Rows back that a model sees, in the order of its input.
     offsets: Vec<usize>,
     seen_rows: usize,
-    training: Vec<Interval>,
+    training: Vec<TimeRange>,
 }
 
 struct SeriesRows {
@@ -209,7 +209,7 @@ impl SeriesRows {
         candles: &CandleSource,
         bundle: &ModelBundle,
         offsets: &[usize],
-        training: &[Interval],
+        training: &[TimeRange],
         arguments: &Arguments,
     ) -> anyhow::Result<Self> {
         let labels = candles.labels(key, &bundle.labeler)?;
@@ -223,7 +223,7 @@ impl SeriesRows {
         for row in frame.runs().into_iter().flat_map(|run| run.start + reach..run.end) {
             let (Some(_), Some(window)) = (labels.label(row), labels.window(row)) else { continue };
             labelled.push(row);
-            let within = |span: &Interval| span.from <= window.start && window.end <= span.to;
+            let within = |span: &TimeRange| span.from <= window.start && window.end <= span.to;
             if training.iter().any(within) {
                 in_training.push(row);
             }

@@ -11,7 +11,7 @@ use supervised::tuning::{
     Assignment, AxisScale, Direction, ImportanceBar, ImportanceConfig, StudyRecord, Trial, TrialCounts,
     best_trials, history, importance, parallel_coordinates,
 };
-use supervised::{Interval, SupervisedConfig, TrainingJob};
+use supervised::{SupervisedConfig, TimeRange, TrainingJob};
 use toml::Value;
 
 use super::section::{assigned, table};
@@ -47,8 +47,8 @@ pub(super) struct TuneReport {
 /// The time of a fold.
 #[derive(Debug, Serialize)]
 pub(super) struct Fold {
-    pub(super) training: Vec<Interval>,
-    pub(super) validation: Vec<Interval>,
+    pub(super) training: Vec<TimeRange>,
+    pub(super) validation: Vec<TimeRange>,
 }
 
 #[derive(Debug, Serialize)]

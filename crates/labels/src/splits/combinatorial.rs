@@ -78,20 +78,7 @@ impl CombinatorialPurged {
     /// [`LabelError::InvalidConfiguration`].
     pub fn combinations(&self) -> Result<Vec<Vec<usize>>, LabelError> {
         self.validate()?;
-        let (groups, tested) = (self.groups as usize, self.test_groups as usize);
-        let mut combinations = Vec::new();
-        let mut chosen: Vec<usize> = (0..tested).collect();
-        loop {
-            combinations.push(chosen.clone());
-            // The last position that can still move on; all behind it follow closely.
-            let Some(position) = (0..tested).rev().find(|&at| chosen[at] < groups - tested + at) else {
-                return Ok(combinations);
-            };
-            chosen[position] += 1;
-            for at in position + 1..tested {
-                chosen[at] = chosen[at - 1] + 1;
-            }
-        }
+        Ok(combinations(self.groups as usize, self.test_groups as usize))
     }
 
     /// The paths through the whole time (ch. 12.4): `[path][group]` is the split from which the path takes
@@ -100,15 +87,7 @@ impl CombinatorialPurged {
     /// # Errors
     /// [`LabelError::InvalidConfiguration`].
     pub fn path_assignment(&self) -> Result<Vec<Vec<usize>>, LabelError> {
-        let combinations = self.combinations()?;
-        let mut tests_of_group = vec![Vec::new(); self.groups as usize];
-        for (split, combination) in combinations.iter().enumerate() {
-            for &group in combination {
-                tests_of_group[group].push(split);
-            }
-        }
-        let path = |path| tests_of_group.iter().filter_map(|splits| splits.get(path).copied()).collect();
-        Ok((0..tests_of_group.first().map_or(0, Vec::len)).map(path).collect())
+        Ok(test_paths(self.groups as usize, &self.combinations()?))
     }
 
     /// One plan per combination of groups; its test intervals are those groups in order.
@@ -135,6 +114,43 @@ impl CombinatorialPurged {
         };
         Ok(combinations.iter().map(plan).collect())
     }
+}
+
+/// All ways to choose `chosen` of `0..items`, each ascending, in lexicographic order.
+#[must_use]
+pub fn combinations(items: usize, chosen: usize) -> Vec<Vec<usize>> {
+    let mut all = Vec::new();
+    if chosen > items {
+        return all;
+    }
+    let mut current: Vec<usize> = (0..chosen).collect();
+    loop {
+        all.push(current.clone());
+        // The last position that can still move on; all behind it follow closely.
+        let Some(position) = (0..chosen).rev().find(|&at| current[at] < items - chosen + at) else {
+            return all;
+        };
+        current[position] += 1;
+        for at in position + 1..chosen {
+            current[at] = current[at - 1] + 1;
+        }
+    }
+}
+
+/// The paths that the tests of all `combinations` of groups make through the whole time (López de Prado 2018, section 12.4):
+/// `[path][group]` is the combination from which the path takes the group's test. Each test of each combination is in one path.
+#[must_use]
+pub fn test_paths(groups: usize, combinations: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    let mut tests_of_group = vec![Vec::new(); groups];
+    for (at, combination) in combinations.iter().enumerate() {
+        for &group in combination {
+            if let Some(tests) = tests_of_group.get_mut(group) {
+                tests.push(at);
+            }
+        }
+    }
+    let path = |path| tests_of_group.iter().filter_map(|tests| tests.get(path).copied()).collect();
+    (0..tests_of_group.first().map_or(0, Vec::len)).map(path).collect()
 }
 
 /// `n` over `k`, saturating.

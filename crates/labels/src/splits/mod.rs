@@ -30,7 +30,7 @@ mod training;
 
 use serde::{Deserialize, Serialize};
 
-pub use combinatorial::CombinatorialPurged;
+pub use combinatorial::{CombinatorialPurged, combinations, test_paths};
 pub use plan::{Split, SplitPlan, TrainCandles, TrainView};
 pub use sequential::{Holdout, LastDays, LastShare, WalkForward};
 pub use setting::{SplitKind, SplitSetting};

@@ -4,9 +4,11 @@ use std::fmt;
 use std::ops::Range;
 
 use market_data::{CandleSeries, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// A span of time from `from` up to, but without, `to`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TimeRange {
     /// Start, inclusive.
     pub from: Timestamp,

@@ -9,6 +9,7 @@ mod feed;
 mod moment;
 mod record;
 mod result;
+mod sensitivity;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use self::feed::{BacktestInstrument, CandleSignal, FundingRate};
 pub use self::moment::Moment;
 pub use self::record::{CurvePoint, FullRecord, Record};
 pub use self::result::{BacktestResult, BacktestTotals, ExecutedOrder};
+pub use self::sensitivity::{Sensitivity, fee_and_latency_sensitivity};
 pub use self::terms::{CostAssumptions, assumed_terms};
 
 use self::feed::Feed;

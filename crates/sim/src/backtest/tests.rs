@@ -213,3 +213,31 @@ fn ticks_and_lots_are_read_off_the_prices() {
         );
     }
 }
+
+/// One trade of 500 there and 500 back: the fee is 0.55 of 1,000.
+#[test]
+fn sensitivity_is_that_of_runs_with_the_fees_and_latencies() {
+    let series = series("BTC", &[100.0; 6]);
+    let instruments = [instrument(&series, &CostAssumptions::default())];
+    let mut config = config();
+    config.venue.latency_ms = 7;
+    let table = vec![(0, 0.5), (2, 0.0)];
+    let mut result = run(&config, &table, &instruments);
+    // What the caller has is not run again.
+    result.curve.equity = vec![1000.0, 1234.0];
+    let factors = [Decimal::ZERO, Decimal::ONE, Decimal::TWO];
+    let found = fee_and_latency_sensitivity(
+        &config,
+        &instruments,
+        &result,
+        &factors,
+        &[0, 7],
+        &|| Ok(Box::new(Timetable(table.clone(), 0))),
+        &|| {},
+    )
+    .unwrap();
+    let returns: Vec<f64> = found.total_returns.iter().map(|value| value.unwrap()).collect();
+    let expected = [0.0, 0.0, -0.00055, 0.234, -0.0011, -0.0011];
+    let is_near = returns.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-12);
+    assert!(is_near, "{returns:?}");
+}

@@ -2,12 +2,12 @@
 //!
 //! A backtest's Sharpe ratio is an estimate, and the best of many estimates flatters. [`probabilistic_sharpe_ratio`] and
 //! [`bootstrap_interval`] say how uncertain one is, [`deflated_sharpe_ratio`] takes the number of trials into account,
-//! [`backtest_overfitting`] and [`selection_paths`] say what choosing the best trial was worth, and [`SkillGate`] makes one
-//! decision of it all.
+//! [`backtest_overfitting`] and [`selection_paths`] say what choosing the best trial was worth, [`skill_evidence`]
+//! gathers it for the strategies of a run, and [`SkillGate`] makes one decision of it all.
 //! Sharpe ratios are per observation throughout, never annualised.
 
 mod bootstrap;
-mod combination;
+mod evidence;
 mod gate;
 mod multiple_testing;
 mod normal;
@@ -23,6 +23,7 @@ pub use bootstrap::{
     BootstrapConfig, BootstrapInterval, Statistic, automatic_block_length, bootstrap_interval,
 };
 pub(crate) use bootstrap::{FEWEST_RETURNS, StationaryBlocks, mean_block, quantile};
+pub use evidence::skill_evidence;
 pub use gate::{Reason, SkillEvidence, SkillGate, SkillVerdict};
 pub use multiple_testing::{benjamini_hochberg, holm};
 pub use overfitting::{BacktestOverfitting, Degradation, backtest_overfitting};

@@ -1,9 +1,9 @@
 //! Probability of backtest overfitting by combinatorially symmetric cross-validation (CSCV).
 
+use labels::splits::combinations;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::combination::combinations;
 use crate::error::SimError;
 
 /// With 20 blocks there are 184,756 splits, and with more nothing is learnt that time would not be better spent on.

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
+use labels::splits::{combinations, test_paths};
 use serde::{Deserialize, Serialize};
 
-use super::combination::combinations;
 use crate::error::SimError;
 
 /// 20 choose 5 and the like; each split trains a model, so no one waits for more.
@@ -76,23 +76,14 @@ impl PurgedPaths {
             return Err(SimError::data("rows", problem));
         }
         let groups = divide(rows, count);
-        let splits = combinations(count, test_groups)
+        let chosen = combinations(count, test_groups);
+        let paths = test_paths(count, &chosen);
+        let splits = chosen
             .into_iter()
             .map(|chosen| split(rows, &groups, chosen, config))
             .collect::<Result<Vec<_>, _>>()?;
-        let testing: Vec<Vec<usize>> = (0..count)
-            .map(|group| (0..splits.len()).filter(|at| tests(&splits, *at, group)).collect())
-            .collect();
-        let number_of_paths = testing.first().map_or(0, Vec::len);
-        let paths = (0..number_of_paths)
-            .map(|path| testing.iter().filter_map(|splits| splits.get(path).copied()).collect())
-            .collect();
         Ok(Self { groups, splits, paths })
     }
-}
-
-fn tests(splits: &[PurgedSplit], at: usize, group: usize) -> bool {
-    splits.get(at).is_some_and(|split| split.test_groups.contains(&group))
 }
 
 /// C(items, chosen), or nothing where it does not fit.

@@ -13,7 +13,7 @@ use std::path::Path;
 use market_data::store::write_file;
 use rl::Agent;
 use serde::{Deserialize, Serialize};
-use supervised::{Interval, ModelBundle, Predictor};
+use supervised::{ModelBundle, Predictor, TimeRange};
 
 use super::config::PolicyConfig;
 use super::training::{AgentBytes, Validation, agent, packed};
@@ -43,9 +43,9 @@ pub struct PolicyOrigin {
     /// Series that it was trained on.
     pub series: Vec<String>,
     /// Time that weights come from.
-    pub training: Vec<Interval>,
+    pub training: Vec<TimeRange>,
     /// Time that it was chosen in.
-    pub validation: Vec<Interval>,
+    pub validation: Vec<TimeRange>,
     /// How it did there, of the last stage.
     pub validations: Vec<Validation>,
     /// Settings that were tried before these, where known.

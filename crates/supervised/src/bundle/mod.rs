@@ -75,7 +75,7 @@ pub struct Origin {
     /// Hash of the candles.
     pub data_hash: String,
     /// Intervals by the name of the part: `training`, `validation`, `test`.
-    pub intervals: BTreeMap<String, Vec<Interval>>,
+    pub intervals: BTreeMap<String, Vec<TimeRange>>,
     /// Shares of the classes among the training labels: what a model without skill would say.
     pub prior: [f64; CLASSES],
     /// The epoch whose weights these are, counted from 0.
@@ -88,22 +88,6 @@ pub struct Origin {
     /// figure says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trials: Option<u64>,
-}
-
-/// A span of time from `from` up to, but without, `to`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Interval {
-    /// Start, inclusive.
-    pub from: Timestamp,
-    /// End, exclusive.
-    pub to: Timestamp,
-}
-
-impl From<TimeRange> for Interval {
-    fn from(range: TimeRange) -> Self {
-        Self { from: range.from, to: range.to }
-    }
 }
 
 impl Origin {

@@ -2,6 +2,7 @@
 //!
 //! The references read the same noise: `x = (x·6364136223846793005 + 1442695040888963407) mod 2⁶⁴`, u = (x >> 11)/2⁵³ − 0.5.
 
+mod evidence;
 mod overfitting;
 mod published;
 mod selection;
