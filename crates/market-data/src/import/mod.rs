@@ -409,6 +409,8 @@ impl Importer<'_> {
             ("--symbol", hints.symbol.is_some() && !funding),
             ("--timeframe", hints.timeframe.is_some()),
             ("--quote", hints.quote.is_some()),
+            // A headline is known when it is published, and says when that was.
+            ("--known-after", self.options.known_after.is_some() && *kind == TableKind::Headlines),
         ]
         .into_iter()
         .filter_map(|(option, without_effect)| without_effect.then_some(option))
