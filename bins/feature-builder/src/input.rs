@@ -1,6 +1,6 @@
 //! Where candles and what lies outside them come from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
@@ -8,7 +8,6 @@ use clap::Args;
 use command_line::{CommonArguments, now_millis};
 use features::{FeatureSpec, Outside};
 use market_data::import::{ImportOptions, gather_candles};
-use market_data::store::Store;
 use market_data::{CandleSeries, ExogenousSeries, SeriesKey, Timeframe, Timestamp};
 
 use crate::configuration::Configuration;
@@ -74,7 +73,7 @@ impl Input {
         // The reference symbol may be another one than is asked for.
         let wanted = |key: &SeriesKey| spec.cross_asset.enabled || self.matches(key);
         let spinner = common.progress().spinner("read");
-        let gathered = gather_candles(
+        let mut gathered = gather_candles(
             &paths,
             &ImportOptions::default(),
             now_millis().map(Timestamp::from_millis),
@@ -85,12 +84,15 @@ impl Input {
         for note in &gathered.notes {
             tracing::info!("{note}");
         }
+        let selected = gathered.series.iter().map(CandleSeries::key).filter(|key| self.matches(key));
+        let names: BTreeSet<String> = selected.flat_map(|key| spec.exogenous_of(key)).collect();
+        gathered.add_exogenous(&paths, &names.into_iter().collect::<Vec<_>>())?;
         let refused =
             gathered.refused.into_iter().map(|(path, error)| (path.display().to_string(), error.to_string()));
         let series: BTreeMap<SeriesKey, CandleSeries> =
             gathered.series.into_iter().map(|series| (series.key().clone(), series)).collect();
         let selected: Vec<SeriesKey> = series.keys().filter(|key| self.matches(key)).cloned().collect();
-        let mut loaded =
+        let loaded =
             Loaded { spec, selected, refused: refused.collect(), series, exogenous: gathered.exogenous };
         for (path, error) in &loaded.refused {
             // The error itself names the file.
@@ -113,7 +115,6 @@ impl Input {
                 }
             );
         }
-        loaded.read_stored_exogenous(&paths)?;
         Ok(loaded)
     }
 
@@ -125,19 +126,6 @@ impl Input {
 }
 
 impl Loaded {
-    /// Reads the exogenous series that the specification names from the stores among `paths`.
-    fn read_stored_exogenous(&mut self, paths: &[PathBuf]) -> anyhow::Result<()> {
-        let wanted: Vec<String> = self.selected.iter().flat_map(|key| self.spec.exogenous_of(key)).collect();
-        for store in paths.iter().filter(|path| path.is_dir()).map(Store::new) {
-            for name in store.exogenous_names()? {
-                if wanted.contains(&name) && !self.exogenous.iter().any(|series| series.name() == name) {
-                    self.exogenous.push(store.read_exogenous(&name)?);
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// The series from outside the market that were read.
     pub(crate) fn exogenous(&self) -> &[ExogenousSeries] {
         &self.exogenous

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use market_data::store::{OnConflict, Store, TableColumn, read_columns};
 use market_data::synthetic::{MarketShape, SyntheticModel};
-use market_data::{CandleSeries, ExogenousSeries, KnownAfter, Timeframe};
+use market_data::{CandleSeries, ExogenousSeries, Headline, HeadlineSeries, KnownAfter, Timeframe};
 use serde_json::Value;
 
 mod requests;
@@ -157,6 +157,21 @@ fn what_is_outside_is_found_by_name() {
     let (code, document) = json(directory, &build);
     assert_eq!((code, document["series"].as_array().unwrap().len()), (0, 1));
     assert!(document["series"][0]["rows"].as_u64().unwrap() > 2_000);
+    // Headlines of the store give a series, too.
+    let headline = |day: i64| Headline {
+        published_at: series[1].columns().open_time[0].plus_millis(day * 86_400_000),
+        source: String::new(),
+        title: format!("day {day}"),
+        subject: String::new(),
+        label: String::new(),
+        polarity: Some(0.25),
+    };
+    let news = HeadlineSeries::new("news", (-2..15).map(headline).collect()).unwrap();
+    Store::new(directory.join("datasets/store")).append_headlines(&news).unwrap();
+    let spec = "[[exogenous.columns]]\nseries = \"news_daily_polarity\"\nfield = \"polarity\"\n";
+    std::fs::write(directory.join("outside.toml"), spec).unwrap();
+    let (code, document) = json(directory, &build);
+    assert!(code == 0 && document["series"][0]["rows"].as_u64().unwrap() > 2_000, "{document}");
 }
 
 #[test]
