@@ -30,8 +30,9 @@ struct Backed {
 
 impl Account {
     /// The mark price at which a position is due: at it and beyond it is, on the better side it is not. It is the exact
-    /// solution, brought toward the worse side to so many places that the value of the position has no more than 12. None
-    /// on spot, while flat, and where no price makes it due.
+    /// solution, brought toward the worse side to so many places that the value of the position has no more than 12.
+    /// Maintenance margins are rounded to 12 places, too: where both sides of hedge mode nearly cancel, that may put it off to
+    /// the next price. None on spot, while flat, and where no price makes it due.
     ///
     /// In cross mode all other positions are taken at their marks, except the opposite one of the same instrument in hedge
     /// mode, which has the same price: there the answer for the long side is the price below and for the short side the

