@@ -188,7 +188,7 @@ impl Plain {
     }
 
     /// At the liquidation price a position is due, a tick nearer to the mark it is not. Where both sides are nearly hedged the equity
-    /// moves by less than the last place of the maintenance margins, and it may take the next tick: once in millions of cases.
+    /// moves by less than the last place of the maintenance margins, and it may take the next tick: seen once so far.
     fn liquidation_prices_hold(&self) -> usize {
         let mut found = 0;
         for position in self.account.positions().filter(|position| position.instrument.get() < 2) {
